@@ -1,0 +1,124 @@
+"""What services are called, how they are connected, and which of them agents wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit
+
+from django.core.cache import cache
+from django.urls import reverse
+
+from gateway import Agent, Credential, Gateway, MissingService, Service
+from gateway.calls import tenant_of
+from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
+
+REMEMBERED = 60  # seconds that a service's name and kind are not asked for again
+MOST_AGENTS = 20  # whose needs one page asks for
+MOST_AT_ONCE = 8  # calls
+OWN_PAGE = "/auth/connect"  # where gateways send people who are to be asked by the application
+
+
+def look_up(gateway: Gateway, service: str) -> Service:
+    """Its name and kind for a card: never refused, at worst the bare type. Not for storing: it holds no ids."""
+    key = f"service {gateway.url} {tenant_of(gateway.token)} {service}".encode().hex()
+    if remembered := cache.get(key):
+        name, kind = remembered
+        return Service(service, name, kind)
+    try:
+        found = gateway.service(service)
+    except GatewayError:
+        return Service(service, service)
+    if found.kind:  # of a stored credential the gateway may tell the name alone
+        cache.set(key, (found.name, found.kind), REMEMBERED)
+    return Service(service, found.name, found.kind)
+
+
+def is_connectable(gateway: Gateway, service: Service, entry: str) -> bool:
+    """Whether Portico can do anything for a person who clicks Connect."""
+    match service.kind:
+        case "key" | "token":
+            return True
+        case "basic":
+            return False
+    address = gateway.connect_address(entry)
+    return bool(address) and (service.kind != "oauth" or not is_own_page(address))
+
+
+def is_own_page(address: str, host: str = "") -> bool:
+    """Whether an address from `connect_address` is our own `/auth/connect`, relative or at our `host`."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.path.rstrip("/") == OWN_PAGE and parts.netloc.lower() in ("", host.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A service to connect, as `credentials/_connect_card.html` shows it."""
+
+    service: str
+    name: str
+    kind: str
+    url: str  # of the connect page; empty where this gateway cannot connect the service
+    needed_by: str = ""  # names of agents
+
+
+def card(
+    gateway: Gateway, missing: MissingService, *, agent_id: str = "", next_page: str = "", needed_by: Iterable[str] = ()
+) -> Card:
+    service = look_up(gateway, missing.service)
+    url = ""
+    if is_connectable(gateway, service, missing.entry) and "/" not in missing.service:
+        kept = {name: value for name, value in {"agent": agent_id, "next": next_page}.items() if value}
+        url = reverse("credentials:connect", args=[missing.service]) + (f"?{urlencode(kept)}" if kept else "")
+    return Card(missing.service, service.name, service.kind, url, ", ".join(needed_by))
+
+
+@dataclass(slots=True)
+class Need:
+    """A missing service, and the agents that need it."""
+
+    missing: MissingService
+    agents: list[Agent] = field(default_factory=list)
+
+
+def needs(gateway: Gateway, agents: Sequence[Agent]) -> list[Need]:
+    """What these agents need and this person has not connected; agents that cannot be asked are passed over.
+
+    Raises SignedOut.
+    """
+    asked = [agent for agent in agents if agent.is_active][:MOST_AGENTS]
+    found: dict[str, Need] = {}
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        for agent, missing in zip(asked, pool.map(lambda agent: _missing(gateway, agent), asked), strict=True):
+            for one in missing:
+                found.setdefault(one.service, Need(one)).agents.append(agent)
+    return list(found.values())
+
+
+def _missing(gateway: Gateway, agent: Agent) -> tuple[MissingService, ...]:
+    try:
+        return gateway.missing_services(agent.id)
+    except SignedOut:
+        raise
+    except GatewayError:
+        return ()
+
+
+def is_connected(gateway: Gateway, service: str, agent_id: str) -> bool:
+    """What the gateway says now: the agent misses it no more, or without an agent, it is stored and not expired."""
+    if agent_id:
+        try:
+            return all(missing.service != service for missing in gateway.missing_services(agent_id))
+        except (NotFound, NotAllowed):  # the agent went away meanwhile
+            pass
+    stored = gateway.check_credential(service).credential
+    return stored is not None and not is_expired(stored)
+
+
+def is_expired(credential: Credential) -> bool:
+    return credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)

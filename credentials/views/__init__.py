@@ -1,0 +1,3 @@
+from credentials.views.connect import auth_connect
+
+__all__ = ["auth_connect"]

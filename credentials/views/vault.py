@@ -1,0 +1,100 @@
+"""What a person has connected, what agents still need, and deleting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.requests import SignedInRequest, signed_in
+from agents.api import known_agents
+from credentials.services import card, is_expired, needs
+from gateway import Credential, Gateway
+from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
+
+EXPIRES_SOON = timedelta(days=3)
+KINDS = {"key": "API key", "token": "Token", "oauth": "OAuth", "basic": "User name and password"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table Credentials."""
+
+    id: str
+    name: str
+    kind: str  # for people; empty where the gateway does not tell this person
+    connected_at: datetime | None
+    expires_at: datetime | None
+    expiry: Literal["", "soon", "expired"]
+
+
+@signed_in
+@require_GET
+def vault(request: SignedInRequest) -> HttpResponse:
+    try:
+        stored = request.gateway.credentials()
+        needed = needs(request.gateway, known_agents(request))
+    except SignedOut:
+        raise
+    except GatewayError as problem:
+        return render(request, "credentials/vault.html", {"problem": problem.message}, status=problem.status)
+    kinds = _kinds(request.gateway) if stored else {}
+    context = {
+        "credentials": [_row(credential, kinds.get(credential.service, "")) for credential in stored],
+        "missing": [
+            card(
+                request.gateway,
+                need.missing,
+                agent_id=need.agents[0].id,
+                next_page=request.path,
+                needed_by=[agent.name for agent in need.agents],
+            )
+            for need in needed
+        ],
+    }
+    return render(request, "credentials/vault.html", context)
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def delete(request: SignedInRequest, credential_id: str) -> HttpResponse:
+    own = {credential.id: credential for credential in request.gateway.credentials()}
+    credential = own.get(credential_id)
+    if request.method == "GET" and credential is not None:
+        return render(request, "credentials/delete.html", {"credential": credential})
+    if request.method == "GET":
+        messages.warning(request, "There is no such credential among yours; it may be deleted already.")
+        return redirect("credentials:vault")
+    try:
+        request.gateway.delete_credential(credential_id)
+    except NotFound:
+        messages.info(request, "That credential was gone already.")
+    except NotAllowed:
+        messages.error(request, "The gateway refused: that credential is not yours to delete.")
+    else:
+        messages.success(request, f"{credential.name if credential else 'The credential'} is deleted.")
+    return redirect("credentials:vault")
+
+
+def _kinds(gateway: Gateway) -> dict[str, str]:
+    """{service type: kind for people}, empty for people who may not read it."""
+    try:
+        return {service.service: KINDS.get(service.kind, "") for service in gateway.services()}
+    except SignedOut:
+        raise
+    except GatewayError:
+        return {}
+
+
+def _row(credential: Credential, kind: str) -> Row:
+    expiry: Literal["", "soon", "expired"] = ""
+    if is_expired(credential):
+        expiry = "expired"
+    elif credential.expires_at and credential.expires_at - datetime.now(UTC) <= EXPIRES_SOON:
+        expiry = "soon"
+    return Row(credential.id, credential.name, kind, credential.created_at, credential.expires_at, expiry)
