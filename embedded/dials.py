@@ -1,0 +1,171 @@
+"""`/_dials`, only with `--dials`: how a test makes trouble, and sees what the gateway received."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from embedded import holding, vault
+from embedded.ids import FILES
+from embedded.people import Person
+from embedded.replies import read_json, sentence
+from embedded.routes import open_route
+from embedded.state import Failure, Gateway
+
+LOOPBACK = {"127.0.0.1", "::1"}
+SETTINGS = {"token_lifetime", "hold_limit", "heartbeat", "held_heartbeat", "mute_streams", "refuse_streams"}
+
+
+def routes() -> list[Route]:
+    return [open_route("GET", "/_dials", report), open_route("POST", "/_dials", turn)]
+
+
+async def report(gateway: Gateway, request: Request) -> JSONResponse:
+    refuse_strangers(request)
+    dials = gateway.dials
+    return JSONResponse(
+        {
+            "requests": list(dials.requests),
+            "open_streams": len(gateway.streams),
+            "open_runs": len(gateway.runs),
+            "agent_connections": dials.agent_connections,
+            "held": [confirmation.id for confirmation in holding.held(gateway)],
+            "answers": dials.answers,
+            "reasons": dials.reasons,
+            "ran": dials.ran,
+            "files": gateway.files_by_person(),
+        }
+    )
+
+
+async def turn(gateway: Gateway, request: Request) -> JSONResponse:
+    """Turn every dial that the body names. Answers what the dial gives, if anything."""
+    refuse_strangers(request)
+    wanted: dict[str, Any] = await read_json(request)
+    unknown = wanted.keys() - SETTINGS - ACTIONS.keys()
+    if unknown:
+        raise sentence(400, f"No such dial: {', '.join(sorted(unknown))}")
+    given: dict[str, Any] = {}
+    for name, value in wanted.items():
+        if name in SETTINGS:
+            setattr(gateway.dials, name, value)
+        else:
+            given |= ACTIONS[name](gateway, value) or {}
+    for listener in gateway.listeners:
+        listener.wake()
+    return JSONResponse(given)
+
+
+def refuse_strangers(request: Request) -> None:
+    if request.client is None or request.client.host not in LOOPBACK:
+        raise sentence(403, "The dials are for this machine only")
+
+
+def expire_tokens(gateway: Gateway, _: Any) -> None:
+    gateway.dials.expired_before = time.time()
+
+
+def drop_streams(gateway: Gateway, _: Any) -> None:
+    for stream in list(gateway.streams):
+        stream.cut()
+
+
+def drop_runs(gateway: Gateway, _: Any) -> None:
+    for run in list(gateway.runs):
+        run.cut()
+
+
+def forget_holds(gateway: Gateway, _: Any) -> None:
+    holding.forget(gateway)
+
+
+def fail(gateway: Gateway, wanted: dict[str, Any] | None) -> None:
+    """`{path, method?, status?, body?, content_type?, times?, delay?}`; null ends all failing.
+
+    Without a status the request is only delayed (seconds) and then answered as ever.
+    """
+    if wanted is None:
+        gateway.dials.failures.clear()
+        return
+    gateway.dials.failures.append(
+        Failure(
+            path=wanted["path"],
+            method=wanted.get("method"),
+            status=wanted.get("status"),
+            body=wanted.get("body", {"error": "Internal Server Error", "message": "as the dials say"}),
+            content_type=wanted.get("content_type", "application/json"),
+            times=wanted.get("times", 1),
+            delay=wanted.get("delay", 0.0),
+        )
+    )
+
+
+def change_person(gateway: Gateway, wanted: dict[str, Any]) -> None:
+    """`{email, isActive?, roles?, name?, tenantId?, password?}`; tokens go on saying the old things."""
+    person = person_named(gateway, wanted)
+    person.is_active = wanted.get("isActive", person.is_active)
+    person.roles = wanted.get("roles", person.roles)
+    person.name = wanted.get("name", person.name)
+    person.tenant_id = wanted.get("tenantId", person.tenant_id)
+    person.password = wanted.get("password", person.password)
+
+
+def change_credential(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any]:
+    """`{email, service, expiresAt?, secret?}`: store a credential, or change the one there is."""
+    person = person_named(gateway, wanted)
+    provider = vault.provider_for(gateway, wanted["service"], person.tenant_id)
+    if provider is None:
+        raise sentence(400, f"No provider of {wanted['service']} for this person")
+    old = vault.stored(gateway, person.id, provider)
+    secret = wanted.get("secret") or (old.secret if old else "set-by-a-dial")
+    expires_at = datetime.fromisoformat(wanted["expiresAt"]) if wanted.get("expiresAt") else None
+    return {"id": vault.store(gateway, person.id, provider, secret, expires_at=expires_at).id}
+
+
+def hold(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any]:
+    """`{email, tool, arguments?, risk?, agent?}`: a held call as if that agent, or the person, had made it.
+
+    Nobody waits for its answer, but it is answered, times out and is forgotten like any other.
+    """
+    person = person_named(gateway, wanted)
+    agent = None
+    if wanted.get("agent"):
+        named = [agent for agent in gateway.agents.values() if wanted["agent"] in (agent.id, agent.name)]
+        if not named:
+            raise sentence(400, f"No such agent: {wanted['agent']}")
+        agent = named[0]
+    confirmation = holding.hold(
+        gateway,
+        caller_id=agent.id if agent else person.id,
+        end_user_id=person.id,
+        tenant_id=person.tenant_id,
+        agent_id=agent.id if agent else None,
+        provider_id=FILES,
+        tool=wanted["tool"],
+        arguments=wanted.get("arguments"),
+        risk=wanted.get("risk", "medium"),
+    )
+    return {"id": confirmation.id}
+
+
+def person_named(gateway: Gateway, wanted: dict[str, Any]) -> Person:
+    person = gateway.person_by_email(wanted["email"])
+    if person is None:
+        raise sentence(400, f"No such person: {wanted['email']}")
+    return person
+
+
+ACTIONS: dict[str, Callable[[Gateway, Any], dict[str, Any] | None]] = {
+    "expire_tokens": expire_tokens,
+    "drop_streams": drop_streams,
+    "drop_runs": drop_runs,
+    "forget_holds": forget_holds,
+    "fail": fail,
+    "person": change_person,
+    "credential": change_credential,
+    "hold": hold,
+}

@@ -1,0 +1,47 @@
+"""Answers in the gateway's shapes, and the refusals that handlers raise."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+
+class Refused(Exception):
+    """Ends a request with a status and a JSON body."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = body
+
+
+def sentence(status: int, error: str, **more: Any) -> Refused:
+    """`{"error": "<sentence>"}`: how ordinary routes refuse."""
+    return Refused(status, {"error": error, **more})
+
+
+def coded(status: int, error: str, message: str, code: str) -> Refused:
+    """`{"error", "message", "code"}`: how sign-in, permissions and invoking refuse."""
+    return Refused(status, {"error": error, "message": message, "code": code})
+
+
+def unauthorized(message: str, code: str) -> Refused:
+    return coded(401, "Unauthorized", message, code)
+
+
+def forbidden(message: str, code: str) -> Refused:
+    return coded(403, "Forbidden", message, code)
+
+
+def no_such_route(request: Request) -> JSONResponse:
+    message = f"Route {request.method} {request.scope['path']} not found"
+    return JSONResponse({"error": "Not Found", "message": message}, 404)
+
+
+async def read_json(request: Request) -> Any:
+    """The body, whatever Content-Type it claims. Raises `Refused` (400) when it is not JSON."""
+    try:
+        return json.loads(await request.body())
+    except ValueError as exc:
+        raise sentence(400, "Invalid JSON body") from exc

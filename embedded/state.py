@@ -1,0 +1,205 @@
+"""Everything the gateway knows, in memory: gone when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from embedded.clock import now
+from embedded.dialect import Dialect
+from embedded.people import Person
+from embedded.streaming import Streamed
+
+if TYPE_CHECKING:
+    from embedded.listening import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A credential that an agent needs."""
+
+    service_type: str
+    description: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Agent:
+    id: str
+    name: str
+    description: str
+    upstream_url: str
+    upstream_secret: str
+    runtime_token: str
+    tenant_id: str | None
+    owner_id: str
+    required: tuple[Required, ...] = ()
+    is_active: bool = True
+    created_at: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True)
+class CredentialProvider:
+    id: str
+    service_type: str
+    name: str
+    description: str
+    auth_type: str  # jwt, api_key, oauth2, basic
+    config: dict[str, Any] | None
+    tenant_id: str | None = None
+    is_active: bool = True
+    created_at: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True)
+class Credential:
+    id: str
+    person_id: str
+    provider_id: str
+    secret: str
+    scopes: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    created_at: datetime = field(default_factory=now)
+    updated_at: datetime | None = None
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= now()
+
+
+@dataclass(slots=True)
+class ToolProvider:
+    id: str
+    name: str
+    endpoint: str
+    upstream_secret: str
+    tenant_id: str | None
+    is_active: bool = True
+    tools: list[dict[str, Any]] = field(default_factory=list)  # as the last tools/list said
+    tools_read_at: float = float("-inf")  # loop time, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one subject may do with the tools of one provider; no rule, no access."""
+
+    id: str
+    subject_type: str  # user, agent
+    subject_id: str
+    provider_id: str
+    action: str  # allow, deny, require_confirmation
+    tool_pattern: str  # comma-separated, with `*`
+    risk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    confirmed: bool
+    reason: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Confirmation:
+    """A tool call that waits for a person's answer, or its record afterwards."""
+
+    id: str  # what event, path and list's `requestId` say
+    record_id: str  # the list's `id`, which opens nothing
+    caller_id: str  # who called the gateway: the agent, or the person
+    end_user_id: str
+    tenant_id: str | None
+    tool: str
+    arguments: dict[str, Any] | None
+    risk: str
+    provider_id: str
+    agent_id: str | None
+    rule_id: str | None
+    created_at: datetime
+    asked_at: datetime  # in the event: some milliseconds after the record
+    described: dict[str, Any]  # description and inputSchema, when known
+    status: str = "pending"
+    confirmed_by: str | None = None
+    reason: str | None = None
+    resolved_at: datetime | None = None
+    answered: asyncio.Future[Answer] | None = None  # None when nobody waits any more
+    deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def is_held(self) -> bool:
+        return self.status == "pending" and self.answered is not None
+
+
+@dataclass(slots=True)
+class Failure:
+    """What the next requests to a path get instead of their answer."""
+
+    path: str
+    method: str | None
+    status: int | None  # None: only delayed
+    body: Any
+    content_type: str
+    times: int
+    delay: float  # seconds
+
+
+@dataclass(slots=True)
+class Dials:
+    """What a test may turn. The values here are the released gateway's. All times in seconds."""
+
+    token_lifetime: float = 86400
+    hold_limit: float = 300
+    heartbeat: float = 30
+    held_heartbeat: float = 15
+    mute_streams: bool = False
+    refuse_streams: bool = False
+    expired_before: float = 0  # Unix time; tokens issued earlier are refused
+    failures: list[Failure] = field(default_factory=list)
+    requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=2000))
+    answers: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str | None] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    agent_connections: int = 0
+
+
+@dataclass(slots=True)
+class Ticket:
+    person_id: str
+    service_type: str
+    expires_at: float  # loop time
+
+
+@dataclass(eq=False)
+class Gateway:
+    url: str
+    dialect: Dialect
+    signing_key: bytes
+    front_origins: tuple[str, ...]  # empty: every loopback origin
+    client: aiohttp.ClientSession
+    people: dict[str, Person]
+    agents: dict[str, Agent] = field(default_factory=dict)
+    credential_providers: dict[str, CredentialProvider] = field(default_factory=dict)
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    tool_providers: dict[str, ToolProvider] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    confirmations: dict[str, Confirmation] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    issued: dict[str, float] = field(default_factory=dict)  # token: Unix time
+    runs: set[Streamed] = field(default_factory=set)
+    streams: set[Streamed] = field(default_factory=set)
+    held_answers: set[Streamed] = field(default_factory=set)
+    listeners: set[Listener] = field(default_factory=set)
+    held_calls: dict[str, asyncio.Task[bytes]] = field(default_factory=dict)
+    dials: Dials = field(default_factory=Dials)
+    files_by_person: Callable[[], dict[str, list[str]]] = dict
+
+    def person_by_email(self, email: str) -> Person | None:
+        wanted = email.strip().lower()
+        return next((person for person in self.people.values() if person.email == wanted), None)
+
+    def agent_by_runtime_token(self, token: str) -> Agent | None:
+        return next((agent for agent in self.agents.values() if agent.runtime_token == token), None)
