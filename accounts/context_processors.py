@@ -1,0 +1,23 @@
+"""What the frame of every page shows."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest
+
+THEMES = ("light", "dark")
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    theme = request.COOKIES.get("portico_theme", "")
+    return {
+        "gateway": {
+            "name": urlsplit(settings.GATEWAY_URL).netloc,
+            "url": settings.GATEWAY_URL,
+            "is_embedded": settings.GATEWAY_IS_EMBEDDED,
+        },
+        "nav": {"approvals": True, "credentials": True},
+        "theme": theme if theme in THEMES else "",
+    }

@@ -1,0 +1,28 @@
+"""What somebody had typed when their session ended: kept for them, shown to nobody else."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.http import QueryDict
+
+from accounts.models import Draft, User
+
+KEPT_FIELDS = ("message", "reason")
+
+
+def keep_draft(user: User, page: str, form: QueryDict) -> None:
+    for field in KEPT_FIELDS:
+        if text := form.get(field, "").strip():
+            Draft.objects.update_or_create(
+                user=user, page=urlsplit(page).path[:300], field=field, defaults={"text": text}
+            )
+
+
+def take_draft(user: User, page: str, field: str) -> str:
+    """The text that this person left on this page, which is then theirs to send: it is kept no longer."""
+    draft = Draft.objects.filter(user=user, page=page, field=field).first()
+    if draft is None:
+        return ""
+    draft.delete()
+    return draft.text

@@ -1,0 +1,77 @@
+"""What a signed-in request is, and the ways out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.drafts import keep_draft
+from accounts.models import User
+from accounts.sessions import tell_ended
+
+if TYPE_CHECKING:
+    from django_htmx.middleware import HtmxDetails
+
+    from accounts.sessions import GatewaySession
+    from gateway import Gateway
+
+P = ParamSpec("P")
+
+NOTICE = "sign_in_notice"  # the session's key for a sentence on the sign-in page
+
+
+class SignedInRequest(HttpRequest):
+    user: User
+    gateway: Gateway
+    kept: GatewaySession
+    htmx: HtmxDetails
+
+
+def signed_in(
+    view: Callable[Concatenate[SignedInRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Lead strangers to the sign-in page, and back to the page they were on."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return sign_in_again(request)
+        return view(cast(SignedInRequest, request), *args, **kwargs)
+
+    return inner
+
+
+def page_of(request: HttpRequest) -> str:
+    """The path of the page that a person is on: itself for a GET, else the one that the form was on."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure()):
+        parts = urlsplit(page)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+    return request.path.rstrip("/").rpartition("/")[0] + "/"
+
+
+def sign_in_again(request: HttpRequest) -> HttpResponse:
+    address = f"{reverse('accounts:sign_in')}?{urlencode({'next': page_of(request)})}"
+    return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else redirect(address)
+
+
+def end_session(request: HttpRequest, notice: str = "") -> None:
+    """Sign this person out here; what they had in hand is kept as their draft."""
+    if request.method == "POST" and isinstance(request.user, User):
+        keep_draft(request.user, page_of(request), request.POST)
+    ended = request.session.session_key
+    logout(request)
+    tell_ended(ended)
+    if notice:
+        request.session[NOTICE] = notice

@@ -1,0 +1,126 @@
+"""The gateway token inside a session: encrypted at rest, bound to calls, and the end of it told to whoever follows."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+
+from gateway import Gateway, SignedIn
+
+KEPT_AT = "gateway"  # the session's key for all of this
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySession:
+    """What a session holds of the gateway: the token, and tenant and roles as the token says them."""
+
+    token: str = field(repr=False)
+    tenant: str
+    roles: tuple[str, ...]
+    expires_at: datetime | None
+    checked_at: float  # Unix seconds of the last time the gateway confirmed this person
+
+    @property
+    def is_over(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def gateway(self) -> Gateway:
+        return Gateway(settings.GATEWAY_URL, self.token, settings.GATEWAY_DIALECT)
+
+
+def anonymous_gateway() -> Gateway:
+    return Gateway(settings.GATEWAY_URL, chosen=settings.GATEWAY_DIALECT)
+
+
+@cache
+def _cipher() -> MultiFernet:
+    keys = settings.SESSION_TOKEN_KEYS
+    if not keys:
+        derived = hashlib.sha256(b"portico session token " + settings.SECRET_KEY.encode()).digest()
+        keys = [base64.urlsafe_b64encode(derived).decode()]
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def keep(session: SessionBase, signed_in: SignedIn) -> None:
+    """Put what a sign-in gave into the session."""
+    session[KEPT_AT] = {
+        "token": _cipher().encrypt(signed_in.token.encode()).decode(),
+        "tenant": signed_in.person.tenant,
+        "roles": list(signed_in.person.roles),
+        "expires_at": signed_in.expires_at.isoformat() if signed_in.expires_at else None,
+        "checked_at": time.time(),
+    }
+
+
+def gateway_session(session: SessionBase) -> GatewaySession | None:
+    """What `keep` put there; None without it, or when its key is gone."""
+    kept = session.get(KEPT_AT)
+    if kept is None:
+        return None
+    try:
+        token = _cipher().decrypt(kept["token"]).decode()
+    except InvalidToken:
+        return None
+    expires_at = kept["expires_at"]
+    return GatewaySession(
+        token=token,
+        tenant=kept["tenant"],
+        roles=tuple(kept["roles"]),
+        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+        checked_at=kept["checked_at"],
+    )
+
+
+def mark_checked(session: SessionBase, at: float) -> None:
+    session[KEPT_AT] = {**session[KEPT_AT], "checked_at": at}
+
+
+_watchers: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+_lock = threading.Lock()
+
+
+@contextmanager
+def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]:
+    """An event that is set when this session ends: signed out, refused by the gateway, or its token expired.
+
+    For what outlives a request: sockets and run followers, which have to close within 5 seconds.
+    """
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    watcher = (loop, ended)
+    with _lock:
+        _watchers.setdefault(session_key, set()).add(watcher)
+    timer = None
+    if kept.expires_at is not None:
+        left = (kept.expires_at - datetime.now(UTC)).total_seconds()
+        timer = loop.call_later(max(0.0, left), ended.set)
+    try:
+        yield ended
+    finally:
+        if timer is not None:
+            timer.cancel()
+        with _lock:
+            _watchers[session_key].discard(watcher)
+            if not _watchers[session_key]:
+                del _watchers[session_key]
+
+
+def tell_ended(session_key: str | None) -> None:
+    """Wake whoever watches this session; from any thread."""
+    with _lock:
+        watchers = list(_watchers.get(session_key or "", ()))
+    for loop, ended in watchers:
+        loop.call_soon_threadsafe(ended.set)

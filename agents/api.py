@@ -1,0 +1,36 @@
+"""What other rooms may ask of this one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+
+from accounts.requests import SignedInRequest
+from agents.models import Conversation, KnownAgent
+from gateway import Agent, Gateway
+from gateway.errors import NotAllowed, NotFound
+from gateway.types import LISTS_AGENTS
+
+AT_ONCE = 8  # calls to the gateway
+
+
+def known_agents(request: SignedInRequest) -> list[Agent]:
+    """The agents that this person can be offered: all, where they may list them, else the ones known by id."""
+    if LISTS_AGENTS.intersection(request.kept.roles):
+        try:
+            return request.gateway.agents()
+        except (NotAllowed, NotFound):  # roles are the gateway's business, and it may have changed its mind
+            pass
+    used = KnownAgent.objects.filter(user=request.user).values_list("agent_id", flat=True)
+    talked = Conversation.objects.filter(user=request.user).values_list("agent_id", flat=True).distinct()
+    ids = list(dict.fromkeys([*settings.GATEWAY_AGENTS, *used, *talked]))
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return [agent for agent in threads.map(lambda agent_id: _agent(request.gateway, agent_id), ids) if agent]
+
+
+def _agent(gateway: Gateway, agent_id: str) -> Agent | None:
+    try:
+        return gateway.agent(agent_id)
+    except (NotFound, NotAllowed):
+        return None

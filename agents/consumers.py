@@ -1,0 +1,147 @@
+"""Following a run: `GET /runs/<id>/events/` as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from channels.consumer import AsyncConsumer
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from accounts.sessions import GatewaySession, gateway_session, watch_end
+from agents import pieces, runs
+from agents.models import Run
+from agents.runlog import RunLog, encoded
+
+BEAT_EVERY = 15  # seconds between comment lines, so that proxies keep the line open
+RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class FollowRun(AsyncConsumer):
+    """One browser that follows one run, from `?after=` or `Last-Event-ID` on, until the run's `end`."""
+
+    following: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.send_asgi = send
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.following is not None:
+                self.following.cancel()
+                await asyncio.wait([self.following])
+
+    async def http_request(self, message: dict[str, Any]) -> None:
+        if self.following is None:
+            self.following = asyncio.create_task(self._follow())
+
+    async def http_disconnect(self, message: dict[str, Any]) -> None:
+        raise StopConsumer
+
+    async def _follow(self) -> None:
+        if self.scope["method"] != "GET":
+            await self._refuse(405)
+        elif not self._is_ours():
+            await self._refuse(403)
+        elif (kept := await self._session()) is None:
+            await self._refuse(401)
+        elif (run := await self._run()) is None:
+            await self._refuse(404)
+        elif (live := runs.live(run.id)) is not None:
+            with watch_end(self.scope["session"].session_key, kept) as ended:
+                await self._follow_log(live.answer.log, ended)
+        elif run.is_open:  # it is about to start: come back
+            await self._begin(200, HEADERS)
+            await self._write(RETRY, more=False)
+        else:
+            await self._tell_rest(run)
+
+    def _is_ours(self) -> bool:
+        """Whether the request names a host of ours, and comes from a page of it where it names one."""
+        headers = dict(self.scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        allowed = settings.ALLOWED_HOSTS or [".localhost", "127.0.0.1", "[::1]"]
+        return validate_host(split_domain_port(host)[0], allowed) and (not origin or urlsplit(origin).netloc == host)
+
+    @database_sync_to_async
+    def _session(self) -> GatewaySession | None:
+        if not self.scope["user"].is_authenticated:
+            return None
+        kept = gateway_session(self.scope["session"])
+        return None if kept is None or kept.is_over else kept
+
+    @database_sync_to_async
+    def _run(self) -> Run | None:
+        run_id: UUID = self.scope["url_route"]["kwargs"]["run_id"]
+        run = Run.objects.filter(id=run_id, message__conversation__user=self.scope["user"]).first()
+        return None if run is None else runs.seen_through(run)
+
+    def _after(self) -> int:
+        """The number of the last event that this browser has."""
+        headers = dict(self.scope["headers"])
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        told = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("after", ["0"])[0]
+        return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else 0
+
+    async def _refuse(self, status: int) -> None:
+        await self._begin(status, [])
+        await self._write(b"", more=False)
+
+    async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        await self.send_asgi({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _write(self, body: bytes, *, more: bool = True) -> None:
+        await self.send_asgi({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _follow_log(self, log: RunLog, ended: asyncio.Event) -> None:
+        """Write everything newer whenever there is something; one write for all of it."""
+        number = min(self._after(), log.number)
+        await self._begin(200, HEADERS)
+        await self._write(RETRY)
+        ending = asyncio.create_task(ended.wait())
+        log.followers += 1
+        try:
+            while not ended.is_set():
+                if log.number > number:
+                    newer, number = log.after(number), log.number
+                    await self._write(newer)
+                elif log.is_closed:
+                    break
+                else:
+                    done, _ = await asyncio.wait(
+                        {log.changed(), ending}, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if not done:
+                        await self._write(b": still here\n\n")
+        finally:
+            log.followers -= 1
+            ending.cancel()
+        await self._write(b"", more=False)
+
+    async def _tell_rest(self, run: Run) -> None:
+        """A run that has ended: 204 when this browser has seen its end, else the whole answer and the end."""
+        if self._after() >= run.events > 0:
+            await self._refuse(204)
+            return
+        html = await self._whole(run)
+        await self._begin(200, HEADERS)
+        snapshot = encoded(max(run.events - 1, 0), "snapshot", {"html": html})
+        ending = pieces.end(run.id, run.status, run.problem, run.detail)
+        end = encoded(max(run.events, 1), "end", {"status": run.status, "html": ending})
+        await self._write(RETRY + snapshot + end, more=False)
+
+    @database_sync_to_async
+    def _whole(self, run: Run) -> str:
+        return "".join(pieces.of_answer(run.parts, run.message.conversation.agent_id))

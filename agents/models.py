@@ -1,0 +1,95 @@
+"""Conversations, the messages in them, and the runs that answer a message."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+
+class KnownAgent(models.Model):
+    """An agent that somebody has used: for people who may not list agents."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    agent_id = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "agent_id"], name="one_row_a_known_agent")]
+
+    def __str__(self) -> str:
+        return self.agent_id
+
+
+class Conversation(models.Model):
+    """A thread with one agent. Only its owner may see it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    agent_id = models.CharField(max_length=200)
+    agent_name = models.CharField(max_length=200)
+    title = models.CharField(max_length=120)
+    updated_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-updated_at"]
+        indexes = [models.Index(fields=["user", "-updated_at"])]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("agents:conversation", args=[self.id])
+
+
+class Message(models.Model):
+    """What the person wrote. `key` comes with the form: the same key twice is the same message."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    key = models.UUIDField(default=uuid.uuid4)
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["conversation", "key"], name="one_message_a_key")]
+
+    def __str__(self) -> str:
+        return self.text[:50]
+
+
+class Run(models.Model):
+    """One attempt of the agent to answer a message. Retry is a new run on the same message."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        WAITING = "waiting"  # for credentials
+        FINISHED = "finished"
+        STOPPED = "stopped"  # by the person
+        FAILED = "failed"  # the agent or the gateway said so: `problem`
+        INTERRUPTED = "interrupted"  # the answer broke off, or the process ended: `problem`
+
+    OPEN: ClassVar = (Status.RUNNING, Status.WAITING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="runs")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.RUNNING)
+    problem = models.CharField(max_length=500, blank=True)  # a sentence for people
+    detail = models.TextField(blank=True)  # what the agent wrote about it: untrusted
+    parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    """The answer so far, in order: see `agents.transcript`."""
+    events = models.PositiveIntegerField(default=0)  # numbered events that followers were sent
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN

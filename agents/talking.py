@@ -1,0 +1,112 @@
+"""Saying something to an agent: the message is kept first, then a run answers it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from ag_ui.core import AssistantMessage, RunAgentInput, ToolMessage, UserMessage
+from asgiref.sync import async_to_sync
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from agents import runs
+from agents.models import Conversation, KnownAgent, Message, Run
+from agents.transcript import as_messages
+from gateway import Agent, Gateway
+
+TITLE_LENGTH = 60  # characters
+
+
+class StillAnswering(Exception):
+    """The conversation has an open run: one answer at a time."""
+
+    message = "The agent is still answering. Wait for the end, or stop it; your message was not sent."
+
+
+def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Conversation:
+    """A new conversation, named after its first message, which has yet to be said; the same key gives the same one."""
+    if key and (said := Message.objects.filter(key=key, conversation__user=user).first()):
+        return said.conversation
+    KnownAgent.objects.get_or_create(user=user, agent_id=agent.id)
+    line = " ".join(text.split())
+    title = line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+    return Conversation.objects.create(user=user, agent_id=agent.id, agent_name=agent.name, title=title)
+
+
+def say(gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID | None) -> Run:
+    """Keep the message and start its run; the same key again gives the run that there is. Raises StillAnswering."""
+    message = Message(conversation=conversation, text=text, key=key or uuid.uuid4())
+    run = Run(message=message)
+    with runs.starting(run.id):
+        try:
+            with transaction.atomic():
+                if said := conversation.messages.filter(key=message.key).first():
+                    return last_run(said)
+                if open_run(conversation):
+                    raise StillAnswering
+                message.save()
+                run.save()
+                Conversation.objects.filter(id=conversation.id).update(updated_at=timezone.now())
+        except IntegrityError:  # the same key at the same moment: the other request has it
+            return last_run(conversation.messages.get(key=message.key))
+        _start(gateway, conversation, message, run)
+    return run
+
+
+def retry(gateway: Gateway, run: Run) -> Run:
+    """A new run on the same message. Raises StillAnswering."""
+    conversation = run.message.conversation
+    again = Run(message=run.message)
+    with runs.starting(again.id):
+        with transaction.atomic():
+            if open_run(conversation):
+                raise StillAnswering
+            again.save()
+        _start(gateway, conversation, run.message, again)
+    return again
+
+
+def open_run(conversation: Conversation) -> Run | None:
+    """The run that is going on, if there is one."""
+    candidates = Run.objects.filter(message__conversation=conversation, status__in=Run.OPEN)
+    return next((run for run in candidates if runs.seen_through(run).is_open), None)
+
+
+def last_run(message: Message) -> Run:
+    return message.runs.latest("created_at")
+
+
+def _start(gateway: Gateway, conversation: Conversation, message: Message, run: Run) -> None:
+    earlier = list(conversation.messages.filter(id__lt=message.id).prefetch_related("runs"))
+    live = runs.LiveRun(
+        id=run.id,
+        user_id=conversation.user_id,
+        agent_id=conversation.agent_id,
+        conversation_path=conversation.get_absolute_url(),
+        gateway=gateway,
+        question=_question(conversation, earlier, message, run),
+        checks_first=not earlier,
+    )
+    async_to_sync(runs.start)(live)
+
+
+def _question(conversation: Conversation, earlier: Sequence[Message], message: Message, run: Run) -> RunAgentInput:
+    """What the agent is asked: the finished exchanges before, and the new message."""
+    said: list[UserMessage | AssistantMessage | ToolMessage] = []
+    for old in earlier:
+        finished = [answer for answer in old.runs.all() if answer.status == Run.Status.FINISHED]
+        if finished:
+            said.append(UserMessage(id=str(old.key), content=old.text))
+            said += as_messages(str(finished[-1].id), finished[-1].parts)
+    said.append(UserMessage(id=str(message.key), content=message.text))
+    return RunAgentInput(
+        thread_id=str(conversation.id),
+        run_id=str(run.id),
+        state={},
+        messages=said,
+        tools=[],
+        context=[],
+        forwarded_props={},
+    )

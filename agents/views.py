@@ -1,0 +1,172 @@
+"""The catalogue, the chat pages, and what can be done on them."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.drafts import keep_draft, take_draft
+from accounts.requests import SignedInRequest, signed_in
+from agents import pages, runs, talking
+from agents.api import AT_ONCE, known_agents
+from agents.forms import MessageForm
+from agents.models import Conversation, Run
+from credentials.api import services_to_connect
+from gateway import Agent
+from gateway.errors import GatewayError, NotFound, SignedOut
+
+
+@signed_in
+@require_GET
+def catalogue(request: SignedInRequest) -> HttpResponse:
+    try:
+        agents = known_agents(request)
+    except SignedOut:
+        raise
+    except GatewayError as problem:
+        context = {"problem": problem.message}
+        return render(request, "agents/catalogue.html", context, status=problem.status)
+    last = pages.last_by_agent(request.user)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        missing = list(threads.map(lambda agent: _missing(request, agent), agents))
+    cards = [
+        {"agent": agent, "missing": services, "last": last.get(agent.id)}
+        for agent, services in zip(agents, missing, strict=True)
+    ]
+    return render(request, "agents/catalogue.html", {"cards": cards})
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
+    """One agent; a message sent here begins a conversation."""
+    found = request.gateway.agent(agent_id)
+    form = MessageForm(request.POST or None)
+    if request.method == "POST" and found.is_active and form.is_valid():
+        conversation = talking.begin(request.user, found, form.cleaned_data["message"], form.cleaned_data["key"])
+        talking.say(request.gateway, conversation, form.cleaned_data["message"], form.cleaned_data["key"])
+        return redirect(conversation)
+    talked = Conversation.objects.filter(user=request.user, agent_id=agent_id)[: pages.LISTED]
+    context = {
+        "agent": found,
+        "missing": _missing(request, found),
+        "conversations": [{"title": one.title, "url": one.get_absolute_url(), "at": one.updated_at} for one in talked],
+        "problem": " ".join(form.errors.get("message", [])),
+        "draft": request.POST.get("message", "") or take_draft(request.user, request.path, "message"),
+        "key": uuid.uuid4(),
+    }
+    return render(request, "agents/agent.html", context, status=400 if form.errors else 200)
+
+
+@signed_in
+@require_GET
+def conversation(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    found = _own(request, conversation_id)
+    runs.nudge(request.user.pk, request.gateway)
+    return render(request, "agents/conversation.html", _context(request, found))
+
+
+@signed_in
+@require_POST
+def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    found = _own(request, conversation_id)
+    form = MessageForm(request.POST)
+    problem = "" if form.is_valid() else " ".join(form.errors.get("message", ["This message cannot be sent."]))
+    if not problem:
+        try:
+            run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"])
+        except talking.StillAnswering as exc:
+            problem = exc.message
+    if problem:
+        return _not_sent(request, found, problem)
+    if not request.htmx:
+        return redirect(found)
+    return render(
+        request,
+        "agents/_sent.html",
+        {"entries": pages.entry_with_answers(found, run.message), "key": uuid.uuid4(), "run": run},
+    )
+
+
+@signed_in
+@require_POST
+def retry(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
+    run = _own_run(request, run_id)
+    found = run.message.conversation
+    try:
+        again = talking.retry(request.gateway, run)
+    except talking.StillAnswering as exc:
+        return _not_sent(request, found, exc.message)
+    if not request.htmx:
+        return redirect(found)
+    return render(request, "agents/_message.html", {"message": pages.answer(found, again)})
+
+
+@signed_in
+@require_POST
+def cancel(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Stop: the upstream is closed when this answers."""
+    run = _own_run(request, run_id)
+    async_to_sync(runs.stop)(run.id)
+    return HttpResponse(status=204) if request.htmx else redirect(run.message.conversation)
+
+
+def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:
+    return get_object_or_404(Conversation, id=conversation_id, user=request.user)
+
+
+def _own_run(request: SignedInRequest, run_id: uuid.UUID) -> Run:
+    return get_object_or_404(
+        Run.objects.select_related("message__conversation"), id=run_id, message__conversation__user=request.user
+    )
+
+
+def _not_sent(request: SignedInRequest, conversation: Conversation, problem: str) -> HttpResponse:
+    """Say why, and lose nothing: the page still has the text, or gets it back."""
+    if request.htmx:
+        return HttpResponse(problem, content_type="text/plain", status=409)
+    keep_draft(request.user, conversation.get_absolute_url(), request.POST)
+    messages.error(request, problem)
+    return redirect(conversation)
+
+
+def _context(request: SignedInRequest, conversation: Conversation) -> dict[str, Any]:
+    try:
+        agent_now = request.gateway.agent(conversation.agent_id)
+        problem = ""
+    except SignedOut:
+        raise
+    except GatewayError as exc:  # the conversation is ours: it can be read whatever the gateway says
+        agent_now = Agent(conversation.agent_id, conversation.agent_name, "", not isinstance(exc, NotFound), "")
+        problem = exc.message
+    return {
+        "conversation": conversation,
+        "agent": agent_now,
+        "problem": problem,
+        "entries": pages.entries(conversation),
+        "groups": pages.groups(request.user, conversation.id),
+        "run": talking.open_run(conversation),
+        "draft": take_draft(request.user, conversation.get_absolute_url(), "message"),
+        "key": uuid.uuid4(),
+    }
+
+
+def _missing(request: SignedInRequest, agent: Agent) -> list[dict[str, str]]:
+    """What this person still has to connect for an agent; nothing where the gateway does not say."""
+    if not agent.is_active:
+        return []
+    try:
+        missing = request.gateway.missing_services(agent.id)
+        return services_to_connect(request.gateway, missing, agent.id, reverse("agents:agent", args=[agent.id]))
+    except SignedOut:
+        raise
+    except GatewayError:
+        return []

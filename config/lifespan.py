@@ -1,0 +1,26 @@
+"""The end of the process: running answers get their grace, then everything that streams is closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from confirmations.hub import close_all
+
+from agents.runs import finish_all
+from gateway import streams
+
+if TYPE_CHECKING:
+    from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+
+async def lifespan(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await finish_all()
+            await close_all()
+            await streams.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

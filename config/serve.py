@@ -1,0 +1,139 @@
+"""`python -m config.serve`: Portico on its production server; with `--demo`, an embedded gateway beside it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import environ
+
+from embedded import ids
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / ".demo"  # the demo's own secrets, so that sign-ins outlive a restart
+GRACEFUL_SHUTDOWN = 2  # seconds that open streams and sockets get to end by themselves
+OFFERED = (  # the demo's agents, told to people who may not list agents
+    *(ids.ECHO, ids.STORYTELLER, ids.FILE_MANAGER, ids.GITHUB_HELPER, ids.WEATHER_DESK, ids.NOTES_KEEPER),
+    *(ids.UNLUCKY, ids.RETIRED_HELPER),
+)
+env = environ.FileAwareEnv()
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--host", default=env.str("HOST", default="127.0.0.1"))
+    options.add_argument("--port", type=int, default=env.int("PORT", default=8000))
+    options.add_argument("--demo", action="store_true")
+    chosen = options.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if is_taken(chosen.host, chosen.port):
+        print(  # noqa: T201
+            f"Port {chosen.port} is taken by another program. Stop it, or choose another one: PORT=8001 make …",
+            file=sys.stderr,
+        )
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has handlers of its own
+    if not chosen.demo:
+        return serve(chosen.host, chosen.port)
+    gateway = start_embedded(f"http://{chosen.host}:{chosen.port}")
+    try:
+        prepare()
+        say(chosen.host, chosen.port)
+        return serve(chosen.host, chosen.port)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        gateway.terminate()
+        gateway.wait(5)
+
+
+def is_taken(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def serve(host: str, port: int) -> int:
+    """Serve until told to stop. uvicorn by default; `SERVER=daphne` is slower and has no backpressure."""
+    if env.str("SERVER", default="uvicorn") == "daphne":
+        return subprocess.call(
+            [str(Path(sys.executable).with_name("daphne")), "-b", host, "-p", str(port), "config.asgi:application"]
+        )
+    import uvicorn  # noqa: PLC0415  (Daphne's users need not have it)
+
+    uvicorn.run(
+        "config.asgi:application",
+        host=host,
+        port=port,
+        log_level="warning",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
+    )
+    return 0
+
+
+def start_embedded(front: str) -> subprocess.Popen[str]:
+    """The embedded gateway as a process of its own; the environment then leads the application to it."""
+    KEPT.mkdir(exist_ok=True)
+    gateway = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "embedded", "--port", env.str("EMBEDDED_PORT", default="0")),
+            *("--front-origin", front, "--secret", kept_secret("gateway")),
+            *("--dialect", env.str("EMBEDDED_DIALECT", default="released")),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert gateway.stdout is not None
+    announced = gateway.stdout.readline()
+    if not announced:
+        sys.exit(gateway.wait() or 1)
+    os.environ.update(
+        DEMO="1",
+        GATEWAY_URL=announced.split()[-1],
+        GATEWAY_AGENTS=",".join(OFFERED),
+        SECRET_KEY=kept_secret("portico"),
+        DATABASE_URL=f"sqlite:///{KEPT / 'db.sqlite3'}",
+    )
+    return gateway
+
+
+def kept_secret(name: str) -> str:
+    place = KEPT / f"{name}.secret"
+    if not place.exists():
+        place.touch(mode=0o600)
+        place.write_text(secrets.token_urlsafe(48))
+    return place.read_text()
+
+
+def prepare() -> None:
+    import django  # noqa: PLC0415  (the settings are read on import, and the environment is only now complete)
+    from django.core.management import call_command  # noqa: PLC0415
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def say(host: str, port: int) -> None:
+    print(  # noqa: T201
+        f"\n  Portico is on http://{host}:{port}\n"
+        "  Sign in with one click: as a user in one window, as an admin in another (a private one).\n"
+        "  The gateway beside it keeps its state in memory: it is gone when this stops. Ctrl-C stops both.\n",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,18 @@
+"""The paths that browsers, tests and other programs rely on, a room each."""
+
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config.health import healthz, readyz
+from credentials.views import auth_connect
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="agents:catalogue")),
+    path("", include("accounts.urls")),
+    path("", include("agents.urls")),
+    path("credentials/", include("credentials.urls")),
+    path("auth/connect", auth_connect),
+    path("confirmations/", include("confirmations.urls")),
+    path("healthz", healthz),
+    path("readyz", readyz),
+]

@@ -1,0 +1,47 @@
+"""Which error a refusing answer is: by its `code` first, then by its status and shape."""
+
+from __future__ import annotations
+
+import json
+
+from gateway.errors import (
+    BY_CODE,
+    BY_STATUS,
+    SIGNED_OUT_CODES,
+    AgentFailed,
+    AlreadyResolved,
+    CredentialsRequired,
+    GatewayError,
+    GatewayUnavailable,
+    MalformedReply,
+    NotOffered,
+    SignedOut,
+)
+from gateway.types import MissingService, maybe_text
+
+
+def refusal(status: int, body: bytes) -> GatewayError:
+    """The error for an answer that is not a 2xx. Source: the wire's tables of shapes and codes."""
+    try:
+        doc = json.loads(body)
+    except ValueError:
+        doc = None
+    if not isinstance(doc, dict):
+        return GatewayUnavailable(f"status {status}") if status >= 500 else MalformedReply(f"status {status}")
+    code = maybe_text(doc, "code")
+    sentence = maybe_text(doc, "error")
+    if code == "CREDENTIALS_REQUIRED":
+        return CredentialsRequired(MissingService.all_from(doc))
+    if code == "RUNTIME_ERROR":
+        return AgentFailed(status, maybe_text(doc, "details"))
+    if code in BY_CODE:
+        return BY_CODE[code](maybe_text(doc, "message"))
+    if status == 401 and code in SIGNED_OUT_CODES:
+        return SignedOut(maybe_text(doc, "message"))
+    if status == 404 and maybe_text(doc, "message").startswith("Route "):
+        return NotOffered(maybe_text(doc, "message"))
+    if status == 409 and "status" in doc:
+        return AlreadyResolved(maybe_text(doc, "status"), sentence)
+    if status >= 500:
+        return GatewayUnavailable(sentence)
+    return BY_STATUS.get(status, GatewayError)(sentence)

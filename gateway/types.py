@@ -1,0 +1,330 @@
+"""What a gateway tells, as typed values. Read strictly what we use, ignore what we do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, Self, TypeGuard, get_args
+
+from gateway.errors import MalformedReply
+
+Risk = Literal["low", "medium", "high", "critical"]
+Status = Literal["pending", "confirmed", "rejected", "expired", "consumed"]
+Kind = Literal["key", "token", "oauth", "basic", ""]
+"""How a service is connected; empty where the gateway does not tell."""
+
+REVIEWER = "admin"
+LISTS_AGENTS = frozenset({"admin", "tenant_admin", "agent_creator"})
+
+
+def _is_status(text: object) -> TypeGuard[Status]:
+    return text in get_args(Status)
+
+
+def _is_risk(text: object) -> TypeGuard[Risk]:
+    return text in get_args(Risk)
+
+
+def text_of(doc: Mapping[str, Any], key: str) -> str:
+    """The required string at `key`. Raises MalformedReply."""
+    value = doc.get(key)
+    if not isinstance(value, str) or not value:
+        raise MalformedReply(f"{key}: not a text")
+    return value
+
+
+def maybe_text(doc: Mapping[str, Any], key: str) -> str:
+    """The optional string at `key`, or an empty one: gateways say nothing, null or leave it out."""
+    value = doc.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def maybe_time(doc: Mapping[str, Any], key: str) -> datetime | None:
+    value = doc.get(key)
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def time_of(doc: Mapping[str, Any], key: str) -> datetime:
+    moment = maybe_time(doc, key)
+    if moment is None:
+        raise MalformedReply(f"{key}: not a time")
+    return moment
+
+
+def mapping_of(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedReply(f"{what}: not an object")
+    return value
+
+
+def rows_of(doc: object, key: str) -> list[Mapping[str, Any]]:
+    """The list of objects at `key` of an answer. Raises MalformedReply."""
+    rows = mapping_of(doc, "answer").get(key)
+    if not isinstance(rows, list):
+        raise MalformedReply(f"{key}: not a list")
+    return [mapping_of(row, key) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody the gateway knows. Source: `user` of login and of `GET /auth/me`."""
+
+    id: str
+    email: str
+    name: str
+    tenant: str  # empty: none
+    roles: tuple[str, ...]
+    is_active: bool = True
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> Self:
+        roles = doc.get("roles")
+        return cls(
+            id=text_of(doc, "id"),
+            email=text_of(doc, "email"),
+            name=maybe_text(doc, "name"),
+            tenant=maybe_text(doc, "tenantId"),
+            roles=tuple(sorted(str(role) for role in roles)) if isinstance(roles, list) else (),
+            is_active=doc.get("isActive") is not False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What a login gives. `tenant` and `roles` of `person` are as the token says them, which is what counts."""
+
+    token: str = field(repr=False)
+    person: Person
+    expires_at: datetime | None  # aware, UTC; None where the token does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    id: str
+    name: str
+    description: str
+    is_active: bool
+    tenant: str
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> Self:
+        """From a row of the admin list (camelCase) or the public view (snake_case)."""
+        return cls(
+            id=text_of(doc, "id"),
+            name=maybe_text(doc, "name") or text_of(doc, "id"),
+            description=maybe_text(doc, "description"),
+            is_active=doc.get("isActive", doc.get("is_active")) is not False,
+            tenant=maybe_text(doc, "tenantId") or maybe_text(doc, "tenant_id"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What can be connected. Source: a credential provider, or `provider` of `credentials/check`."""
+
+    service: str  # the gateway's service type: "github"
+    name: str  # for people: "GitHub"
+    kind: Kind = ""
+    id: str = ""  # the provider's id, where this person may read it
+    description: str = ""
+
+    @classmethod
+    def from_provider(cls, doc: Mapping[str, Any]) -> Self:
+        service = text_of(doc, "serviceType")
+        return cls(
+            service=service,
+            name=maybe_text(doc, "name") or service,
+            kind=kind_of(doc),
+            id=maybe_text(doc, "id"),
+            description=maybe_text(doc, "description"),
+        )
+
+
+def kind_of(doc: Mapping[str, Any]) -> Kind:
+    match doc.get("authType"):
+        case "api_key":
+            return "key"
+        case "jwt":
+            return "token"
+        case "oauth2":
+            return "oauth"
+        case "basic":
+            return "basic"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingService:
+    """A service that an agent needs and this person has not connected.
+
+    `entry` is opaque: the address that the gateway would send the person to.
+    """
+
+    service: str
+    entry: str  # empty: the gateway names no way
+
+    @classmethod
+    def all_from(cls, doc: Mapping[str, Any]) -> tuple[Self, ...]:
+        """From a CREDENTIALS_REQUIRED answer: `{missing: [service], authUrls: {service: url}}`."""
+        missing = doc.get("missing")
+        urls = doc.get("authUrls")
+        entries = urls if isinstance(urls, dict) else {}
+        if not isinstance(missing, list):
+            raise MalformedReply("missing: not a list")
+        return tuple(cls(str(service), maybe_text(entries, str(service))) for service in missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A connected service; the secret itself never leaves the gateway."""
+
+    id: str
+    service: str
+    name: str
+    created_at: datetime | None
+    expires_at: datetime | None
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> Self:
+        return cls(
+            id=text_of(doc, "id"),
+            service=text_of(doc, "serviceType"),
+            name=maybe_text(doc, "providerName") or text_of(doc, "serviceType"),
+            created_at=maybe_time(doc, "createdAt"),
+            expires_at=maybe_time(doc, "expiresAt"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialCheck:
+    """What `credentials/check/:service` tells anybody: is it there, what is it called, where would one connect it."""
+
+    credential: Credential | None
+    service: Service | None  # None: the gateway knows no such service
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A tool call that waits for a person's answer, or waited.
+
+    One value for the four spellings on the wire: the stream's event, the list, `pending` and the single read.
+    """
+
+    id: str
+    tool: str
+    arguments: Mapping[str, Any]  # as the model wrote them: untrusted, show as text
+    risk: Risk
+    asked_at: datetime  # aware, UTC
+    end_user: str  # id of the person it is for
+    status: Status = "pending"
+    tool_description: str = ""
+    input_schema: Mapping[str, Any] | None = None
+    provider_id: str = ""
+    provider_name: str = ""
+    agent_id: str = ""
+    agent_name: str = ""
+    tenant: str = ""
+    reason: str = ""
+    answered_by: str = ""  # id of a person or an agent
+    resolved_at: datetime | None = None
+
+    @classmethod
+    def from_event(cls, doc: Mapping[str, Any]) -> Self:
+        """From a CONFIRMATION_REQUIRED event, or a row of `stream/pending`."""
+        tool = mapping_of(doc.get("tool"), "tool")
+        provider = tool.get("provider")
+        provider = provider if isinstance(provider, dict) else {}
+        agent = doc.get("agent")
+        agent = agent if isinstance(agent, dict) else {}
+        user = doc.get("user")
+        user = user if isinstance(user, dict) else {}
+        risk = doc.get("risk")
+        schema = tool.get("inputSchema")
+        return cls(
+            id=text_of(doc, "id"),
+            tool=text_of(tool, "name"),
+            arguments=_arguments(doc),
+            risk=_risk(risk.get("level") if isinstance(risk, dict) else risk),
+            asked_at=time_of(doc, "timestamp"),
+            end_user=maybe_text(user, "endUserId") or maybe_text(user, "id"),
+            tool_description=maybe_text(tool, "description"),
+            input_schema=schema if isinstance(schema, dict) else None,
+            provider_id=maybe_text(provider, "id"),
+            provider_name=maybe_text(provider, "name"),
+            agent_id=maybe_text(agent, "id"),
+            agent_name=maybe_text(agent, "name"),
+            tenant=maybe_text(doc, "tenantId"),
+        )
+
+    @classmethod
+    def from_row(cls, doc: Mapping[str, Any]) -> Self:
+        """From a row of the list: `requestId` is the id, `id` is of no use."""
+        return cls(
+            id=maybe_text(doc, "requestId") or text_of(doc, "id"),
+            tool=text_of(doc, "toolName"),
+            arguments=_arguments(doc),
+            risk=_risk(doc.get("risk")),
+            asked_at=time_of(doc, "createdAt"),
+            end_user=maybe_text(doc, "endUserId") or maybe_text(doc, "userId"),
+            status=_status(doc),
+            provider_id=maybe_text(doc, "providerId"),
+            agent_id=maybe_text(doc, "agentId"),
+            tenant=maybe_text(doc, "tenantId"),
+            reason=maybe_text(doc, "reason"),
+            answered_by=maybe_text(doc, "confirmedBy"),
+            resolved_at=maybe_time(doc, "resolvedAt"),
+        )
+
+    @classmethod
+    def from_one(cls, doc: Mapping[str, Any]) -> Self:
+        """From `GET confirmation/:id`, or a row of `confirmation/pending`."""
+        return cls(
+            id=maybe_text(doc, "confirmation_id") or text_of(doc, "id"),
+            tool=text_of(doc, "tool"),
+            arguments=_arguments(doc),
+            risk=_risk(doc.get("risk")),
+            asked_at=time_of(doc, "created_at"),
+            end_user=maybe_text(doc, "end_user_id") or maybe_text(doc, "user_id"),
+            status=_status(doc) if "status" in doc else "pending",
+            provider_id=maybe_text(doc, "provider_id"),
+            agent_id=maybe_text(doc, "agent_id"),
+            tenant=maybe_text(doc, "tenant_id"),
+            reason=maybe_text(doc, "reason"),
+            answered_by=maybe_text(doc, "confirmed_by"),
+            resolved_at=maybe_time(doc, "resolved_at"),
+        )
+
+
+def _arguments(doc: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call without arguments says `{}`, null or nothing, by the place it is read in."""
+    arguments = doc.get("arguments")
+    return {} if arguments is None else mapping_of(arguments, "arguments")
+
+
+def _risk(level: object) -> Risk:
+    """An unknown level is shown as the highest one: a new word must not make a call look harmless."""
+    return level if _is_risk(level) else "critical"
+
+
+def _status(doc: Mapping[str, Any]) -> Status:
+    status = doc.get("status")
+    if not _is_status(status):
+        raise MalformedReply("status: unknown")
+    return status
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway made of an answer to a confirmation."""
+
+    approved: bool
+    ran: bool | None
+    """False: approved, but nobody was waiting any more and nothing ran. None: the gateway does not tell."""

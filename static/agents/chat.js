@@ -1,0 +1,94 @@
+// The chat: follows runs that are open, keeps the view at the end while the reader is there, sends on Enter, and turns Send
+// into Stop meanwhile. Without it: forms and reloads do the same.
+import { follow } from "agents/follow"
+
+const log = document.querySelector("[data-log]")
+const jump = document.querySelector("[data-jump]")
+const send = document.querySelector("[data-send]")
+const stop = document.querySelector("[data-stop]")
+const message = send?.querySelector("textarea")
+
+const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 48 // pixels
+const toEnd = () => (log.scrollTop = log.scrollHeight)
+
+/** Change the transcript; a reader at its end stays there, one further up is not moved. */
+function keepingPlace(change) {
+  const stays = isAtEnd()
+  change()
+  if (stays) toEnd()
+  else jump.hidden = false
+}
+
+function answering(article) {
+  send.querySelector("button").hidden = Boolean(article)
+  stop.hidden = !article
+  if (article) stop.action = article.dataset.cancel
+}
+
+function followAll() {
+  for (const article of log.querySelectorAll("[data-follow]")) {
+    if (article.dataset.isFollowed) continue
+    article.dataset.isFollowed = "yes"
+    answering(article)
+    follow(article, { changed: keepingPlace, ended: () => answering(null) })
+  }
+}
+
+/** A sentence above the composer; what was typed stays where it is. */
+function say(sentence) {
+  const notice = document.createElement("p")
+  notice.className = "notice notice--danger"
+  notice.setAttribute("role", "alert")
+  notice.textContent = sentence
+  clearNotice()
+  send.closest("[data-composer]").before(notice)
+}
+
+function clearNotice() {
+  send.closest("[data-composer]").parentElement.querySelector(".notice")?.remove()
+}
+
+if (message) {
+  message.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
+    event.preventDefault()
+    const button = send.querySelector("button")
+    if (!button.hidden && !button.disabled && message.value.trim()) send.requestSubmit(button)
+  })
+}
+
+if (log) {
+  log.addEventListener("scroll", () => (jump.hidden = isAtEnd()), { passive: true })
+  jump.addEventListener("click", toEnd)
+
+  send.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.elt !== send) return
+    if (detail.successful) {
+      if (message.value.trim() === detail.requestConfig.formData.get("message").trim()) message.value = ""
+      clearNotice()
+      log.querySelector(".empty")?.remove()
+      toEnd()
+      message.focus()
+    } else if (detail.xhr.status) say(detail.xhr.responseText.length < 500 ? detail.xhr.responseText : "This was not sent.")
+    else say("Portico cannot be reached. Your message was not sent; it is still here.")
+  })
+  stop.addEventListener("submit", async (event) => {
+    event.preventDefault()
+    const token = stop.querySelector("[name=csrfmiddlewaretoken]").value
+    const button = stop.querySelector("button")
+    button.disabled = true
+    try {
+      await fetch(stop.action, { method: "POST", headers: { "X-CSRFToken": token, "HX-Request": "true" } })
+    } catch {
+      say("Portico cannot be reached. The agent may still be answering.")
+    }
+    button.disabled = false
+  })
+  log.addEventListener("submit", ({ target }) => {
+    if (target.matches("[data-retry]") && !target.elements.csrfmiddlewaretoken)
+      target.append(send.elements.csrfmiddlewaretoken.cloneNode()) // what came while following was rendered for nobody
+  })
+  new MutationObserver(followAll).observe(log, { childList: true })
+  followAll()
+  toEnd()
+}

@@ -1,0 +1,109 @@
+"""Portico as people meet it: the production server in its own process, and visitors who talk HTTP to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Portico:
+    """A running Portico with a database of its own."""
+
+    def __init__(self, gateway_url: str, **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = tempfile.TemporaryDirectory(prefix="portico-")
+        self.environment = {
+            **os.environ,
+            "GATEWAY_URL": gateway_url,
+            "DATABASE_URL": f"sqlite:///{self.folder.name}/db.sqlite3",
+            "SECRET_KEY": "a secret for tests only",
+            "DEBUG": "1",
+            "PYTHONWARNINGS": "error::ResourceWarning",
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Portico:
+        if not (Path(self.folder.name) / "migrated").exists():
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=self.environment, check=True)
+            (Path(self.folder.name) / "migrated").touch()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "config.serve", "--port", str(self.port)], cwd=ROOT, env=self.environment
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError("Portico did not start")
+            try:
+                requests.get(f"{self.url}/healthz", timeout=5)
+                return self
+            except requests.ConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(15)
+            self.process = None
+
+    def close(self) -> None:
+        self.stop()
+        self.folder.cleanup()
+
+
+class Visitor:
+    """A person with a browser that has no JavaScript: cookies, forms, links."""
+
+    def __init__(self, portico: Portico) -> None:
+        self.portico = portico
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def gets(self, path: str, **options: object) -> requests.Response:
+        address = path if path.startswith("http") else self.portico.url + path
+        return self.session.get(address, timeout=30, **options)  # type: ignore[arg-type]
+
+    def reads(self, path: str) -> str:
+        response = self.gets(path)
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:400]}"
+        return response.text
+
+    def posts(self, path: str, page: str | None = None, **fields: str) -> requests.Response:
+        """Post a form as the page that it stands on would; redirects are followed."""
+        page = self.portico.url + (page or path)
+        token = self.csrf_token()
+        return self.session.post(
+            self.portico.url + path,
+            data={"csrfmiddlewaretoken": token, **fields},
+            headers={"Referer": page},
+            timeout=30,
+        )
+
+    def csrf_token(self) -> str:
+        page = self.gets("/profile/").text
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert found, "no form on the page"
+        return found[1]
+
+    def signs_in(self, email: str, password: str = "demo", then: str = "") -> requests.Response:
+        return self.posts("/login/", email=email, password=password, next=then)
