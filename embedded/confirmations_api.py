@@ -109,7 +109,8 @@ def answer(
     gateway.dials.answers[confirmation.id] = "confirm" if confirmed else "reject"
     gateway.dials.reasons[confirmation.id] = reason
     holding.settle(gateway, confirmation, confirmed=confirmed, by=caller.id, reason=reason)
-    document = {"success": True, "message": "Request confirmed" if confirmed else "Request rejected"}
+    message = "Request confirmed" if confirmed else "Request rejected"
+    document: dict[str, Any] = {"success": True, "message": message}
     if confirmed and not was_held:
         document |= {"confirmation_token": secrets.token_urlsafe(32), "expiresIn": TOKEN_LIFETIME}
     return document

@@ -1,5 +1,6 @@
 """`/api/v1/credentials`: one's own vault."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,19 @@ from embedded.replies import read_json, sentence
 from embedded.routes import flexible_route
 from embedded.state import Credential, CredentialProvider, Gateway
 
-KINDS = {"jwt": "JWT", "api_key": "API key"}  # as the refusals spell them
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of credential that can be stored, with what the refusals call it."""
+
+    auth_type: str
+    field: str
+    missing: str
+    spelled: str
+
+
+TOKEN = Kind("jwt", "token", "Token is required", "JWT")
+API_KEY = Kind("api_key", "apiKey", "API key is required", "API key")
 
 
 def routes() -> list[Route]:
@@ -37,28 +50,26 @@ async def list_credentials(gateway: Gateway, _: Request, caller: Caller) -> JSON
 
 
 async def store_token(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
-    return await store(gateway, request, caller, "jwt", "token", "Token is required")
+    return await store(gateway, request, caller, TOKEN)
 
 
 async def store_api_key(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
-    return await store(gateway, request, caller, "api_key", "apiKey", "API key is required")
+    return await store(gateway, request, caller, API_KEY)
 
 
-async def store(
-    gateway: Gateway, request: Request, caller: Caller, auth_type: str, field: str, missing: str
-) -> JSONResponse:
+async def store(gateway: Gateway, request: Request, caller: Caller, kind: Kind) -> JSONResponse:
     body = await read_json(request)
     body = body if isinstance(body, dict) else {}
     named = body.get(gateway.dialect.stores_by)
     if not isinstance(named, str) or not named:
         by_id = gateway.dialect.stores_by == "providerId"
         raise sentence(400, "Provider ID is required" if by_id else "Service type is required")
-    secret = body.get(field)
+    secret = body.get(kind.field)
     if not isinstance(secret, str) or not secret:
-        raise sentence(400, missing)
+        raise sentence(400, kind.missing)
     provider = named_provider(gateway, named, caller)
-    if provider.auth_type != auth_type:
-        message = f"Service '{provider.service_type}' does not use {KINDS[auth_type]} authentication"
+    if provider.auth_type != kind.auth_type:
+        message = f"Service '{provider.service_type}' does not use {kind.spelled} authentication"
         raise sentence(400, message)
     credential = vault.store(gateway, caller.id, provider, secret, expires_at=read_expiry(body))
     return JSONResponse({"success": True, "credential": summary(gateway, credential, created=True)}, 201)

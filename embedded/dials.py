@@ -38,6 +38,7 @@ async def report(gateway: Gateway, request: Request) -> JSONResponse:
             "reasons": dials.reasons,
             "ran": dials.ran,
             "files": gateway.files_by_person(),
+            "runtime_tokens": {agent.name: agent.runtime_token for agent in gateway.agents.values()},
         }
     )
 

@@ -71,7 +71,7 @@ def existing(files: Mapping[str, StoredFile], path: str) -> StoredFile:
 def person_of(ctx: Context[Any, Any]) -> str:
     """Whose files. The gateway names the calling identity; its own agent says for whom it acts."""
     headers = ctx.headers or {}
-    meta = ctx.request_context.meta or {}
+    meta: Mapping[str, Any] = dict(ctx.request_context.meta or {})
     if headers.get("x-gateway-agent-id") == FILE_MANAGER and meta.get(END_USER):
         return str(meta[END_USER])
     return headers.get("x-user-id", "")

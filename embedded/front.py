@@ -67,12 +67,12 @@ class Watched:
 
 
 async def read_body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:

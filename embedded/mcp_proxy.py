@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -47,7 +48,8 @@ async def post(gateway: Gateway, request: Request, caller: Caller) -> ASGIApp:
         if rule is None:
             return denied(message, str(params.get("name")))
         if rule.action == "require_confirmation":
-            return await held_call(gateway, upstream, message, body, caller, end_user_id, rule)
+            call = Call(message, body, caller, end_user_id, rule)
+            return await held_call(gateway, upstream, call)
     return await while_connected(request.receive, upstream.relay("POST", body))
 
 
@@ -91,33 +93,44 @@ def json_object(body: bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-async def held_call(
-    gateway: Gateway,
-    upstream: "Upstream",
-    message: dict[str, Any],
-    body: bytes,
-    caller: Caller,
-    end_user_id: str,
-    rule: Rule,
-) -> Streamed:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tools/call that a rule holds."""
+
+    message: dict[str, Any]
+    body: bytes  # the same, as it came
+    caller: Caller
+    end_user_id: str
+    rule: Rule
+
+    @property
+    def tool(self) -> str:
+        return str(self.message["params"]["name"])
+
+    @property
+    def arguments(self) -> dict[str, Any] | None:
+        arguments = self.message["params"].get("arguments")
+        return arguments if isinstance(arguments, dict) else None
+
+
+async def held_call(gateway: Gateway, upstream: "Upstream", call: Call) -> Streamed:
     """Ask, and answer with a stream that stays open until somebody has answered."""
-    params = message["params"]
-    arguments = params.get("arguments")
-    end_user = gateway.people.get(end_user_id)
+    caller = call.caller
+    end_user = gateway.people.get(call.end_user_id)
     confirmation = holding.hold(
         gateway,
         caller_id=caller.id,
-        end_user_id=end_user_id,
+        end_user_id=call.end_user_id,
         tenant_id=caller.tenant_id or (end_user.tenant_id if end_user else None),
         agent_id=caller.agent.id if caller.agent else None,
         provider_id=upstream.provider.id,
-        tool=str(params["name"]),
-        arguments=arguments if isinstance(arguments, dict) else None,
-        risk=rule.risk or DEFAULT_RISK,
-        rule_id=rule.id,
-        described=await upstream.description_of(str(params["name"])),
+        tool=call.tool,
+        arguments=call.arguments,
+        risk=call.rule.risk or DEFAULT_RISK,
+        rule_id=call.rule.id,
+        described=await upstream.description_of(call.tool),
     )
-    work = asyncio.create_task(finish(confirmation, upstream, message, body))
+    work = asyncio.create_task(finish(confirmation, upstream, call))
     gateway.held_calls[confirmation.id] = work  # goes on when the caller hangs up
     work.add_done_callback(lambda _: gateway.held_calls.pop(confirmation.id, None))
     answer = Streamed(until_done(gateway, work), closing=lambda: gateway.held_answers.discard(answer))
@@ -125,13 +138,14 @@ async def held_call(
     return answer
 
 
-async def finish(confirmation: Confirmation, upstream: "Upstream", message: dict[str, Any], body: bytes) -> bytes:
+async def finish(confirmation: Confirmation, upstream: "Upstream", call: Call) -> bytes:
     """What the held caller reads in the end: the tool's answer, or the rejection as a result."""
     assert confirmation.answered is not None
     answer = await confirmation.answered
     if answer.confirmed:
-        return await upstream.as_events(message, body)
-    return frame({"jsonrpc": "2.0", "id": message.get("id"), "result": rejection(confirmation, answer)}, "message")
+        return await upstream.as_events(call.message, call.body)
+    result = rejection(confirmation, answer)
+    return frame({"jsonrpc": "2.0", "id": call.message.get("id"), "result": result}, "message")
 
 
 def rejection(confirmation: Confirmation, answer: Answer) -> dict[str, Any]:

@@ -24,7 +24,12 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.ready = asyncio.Event()
         self.stopping = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -61,8 +66,7 @@ class Servers:
         server = Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         self.running.append((server, task))
-        while not server.started and not task.done():
-            await asyncio.sleep(0)
+        await server.ready.wait()
 
     async def stop(self) -> None:
         for server, _ in self.running:

@@ -173,6 +173,18 @@ class Ticket:
     expires_at: float  # loop time
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A person on the way to an OAuth provider and back."""
+
+    person_id: str
+    provider_id: str
+    return_to: str
+    browser: str  # in a cookie of the browser that left
+    verifier: str
+    ends_at: float  # loop time
+
+
 @dataclass(eq=False)
 class Gateway:
     url: str
@@ -188,6 +200,7 @@ class Gateway:
     rules: list[Rule] = field(default_factory=list)
     confirmations: dict[str, Confirmation] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)  # by OAuth state
     issued: dict[str, float] = field(default_factory=dict)  # token: Unix time
     runs: set[Streamed] = field(default_factory=set)
     streams: set[Streamed] = field(default_factory=set)

@@ -15,6 +15,9 @@ TIMEOUT = 15  # seconds, for starting, stopping and plain calls
 PASSWORD = "demo"
 
 
+SECRET = "a secret of the tests"
+
+
 class Embedded:
     """One running `python -m embedded --dials`. Stop it, or use it in a `with` statement."""
 
@@ -30,7 +33,7 @@ class Embedded:
         cls,
         dialect: str = "released",
         port: int = 0,
-        secret: str = "a secret of the tests",
+        secret: str = SECRET,
         more: tuple[str, ...] = (),
     ) -> Self:
         """Port 0 takes a free one; `more` are further arguments of the command."""

@@ -16,7 +16,7 @@ VERBS: list[tuple[Action, str]] = [
 ]
 VERB = re.compile("|".join(rf"\b(?P<{action}>{words})(?=\W|$)" for action, words in VERBS), re.IGNORECASE)
 NEGATION = re.compile(r"\b(don't|do not|dont|never|not|without)\s+(?:\w+\s+)?$", re.IGNORECASE)
-QUOTED = re.compile(r"[\"'“‘`]([^\"'”’`]+?\.\w{1,5})[\"'”’`]")
+QUOTED = re.compile("[\"'“\u2018`]([^\"'”\u2019`]+?\\.\\w{1,5})[\"'”\u2019`]")
 NAME = re.compile(r"(?<![\w./])/?[\w-]+(?:[/.][\w-]+)*\.[A-Za-z]\w{0,4}(?![\w/])")
 EVERYTHING = re.compile(
     r"\b(everything|all(?: (?:of )?(?:my|the|these|those))? ?(?:files|documents)?|every file)\b", re.I

@@ -60,8 +60,8 @@ class Conversation:
                 yield event
 
     async def explain(self) -> Events:
-        async for event in say(f"I did not find out what you want. {HELP}\n\n{self.inventory()}"):
-            yield event
+        async for word in say(f"I did not find out what you want. {HELP}\n\n{self.inventory()}"):
+            yield word
 
     def fulfil(self, wish: Wish) -> Events:
         match wish.action:
@@ -81,8 +81,8 @@ class Conversation:
     async def list_files(self, folder: str) -> Events:
         async for event in self.look(folder):
             yield event
-        async for event in say(self.inventory(folder)):
-            yield event
+        async for word in say(self.inventory(folder)):
+            yield word
 
     async def read(self, names: tuple[str, ...]) -> Events:
         for name in names:
@@ -95,18 +95,18 @@ class Conversation:
                 text = f"`{path}` says:\n\n```\n{self.answer.text}\n```\n"
                 if self.answer.is_error:
                     text = f"I could not read `{path}`: {plain(self.answer.text)}"
-            async for event in say(text):
-                yield event
+            async for word in say(text):
+                yield word
 
     async def rename(self, name: str, new_name: str) -> Events:
         path = resolved(name, self.paths)
         if path is None:
-            async for event in say(f"There is no file `{name}`.\n\n{self.inventory()}"):
-                yield event
+            async for word in say(f"There is no file `{name}`.\n\n{self.inventory()}"):
+                yield word
             return
         new_path = absolute(new_name) if "/" in new_name else f"{path.rsplit('/', 1)[0]}/{new_name}"
-        async for event in say(f"Renaming `{path}` to `{new_path}`."):
-            yield event
+        async for word in say(f"Renaming `{path}` to `{new_path}`."):
+            yield word
         async for event in self.call("rename_file", {"path": path, "new_path": new_path}):
             yield event
         answer = self.answer
@@ -116,8 +116,8 @@ class Conversation:
             text = f"Done: `{path}` is now called `{new_path}`."
         else:
             text = f"`{path}` was **not** renamed. {plain(answer.text)}"
-        async for event in say(f"{text}\n\n{self.inventory()}"):
-            yield event
+        async for word in say(f"{text}\n\n{self.inventory()}"):
+            yield word
 
     async def delete(self, names: tuple[str, ...]) -> Events:
         """One call after another, since each may be answered differently."""
@@ -128,16 +128,16 @@ class Conversation:
             if path is None:
                 results.append(f"- There is no file `{name}`.")
                 continue
-            async for event in say(f"Deleting `{path}`."):
-                yield event
+            async for word in say(f"Deleting `{path}`."):
+                yield word
             async for event in self.call("delete_file", {"path": path}):
                 yield event
             answers[path] = self.answer
         async for event in self.look():
             yield event
         results += [self.result_of_deleting(path, answer) for path, answer in answers.items()]
-        async for event in say("\n".join(results) + f"\n\n{self.inventory()}"):
-            yield event
+        async for word in say("\n".join(results) + f"\n\n{self.inventory()}"):
+            yield word
 
     def result_of_deleting(self, path: str, answer: ToolAnswer) -> str:
         if path in self.paths:
@@ -148,8 +148,8 @@ class Conversation:
 
     async def wipe(self, folder: str) -> Events:
         where = "all your files" if folder == "/" else f"everything in `{folder}`"
-        async for event in say(f"Wiping {where}."):
-            yield event
+        async for word in say(f"Wiping {where}."):
+            yield word
         async for event in self.call("wipe_files", {"folder": folder}):
             yield event
         answer = self.answer
@@ -160,8 +160,8 @@ class Conversation:
             text = f"Nothing was wiped. {plain(answer.text)}"
         else:
             text = f"Done: {where} are gone." if folder == "/" else f"Done: {where} is gone."
-        async for event in say(f"{text}\n\n{self.inventory()}"):
-            yield event
+        async for word in say(f"{text}\n\n{self.inventory()}"):
+            yield word
 
     async def look(self, folder: str = "/") -> Events:
         """List the files, and know them afterwards."""
