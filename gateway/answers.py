@@ -87,7 +87,10 @@ class Decoder:
             value = json.loads(text)
         except ValueError:
             return self._content(text)
-        return self._content(text_in(value) if not isinstance(value, int | float) else text)
+        if isinstance(value, int | float):
+            return self._content(text)
+        found = _first_text(value)
+        return self._content(f"\n\n{text_in(value)}\n\n" if found is None else found)
 
     def _opening(self) -> list[Event]:
         return [
@@ -157,18 +160,24 @@ def _is_agui(data: bytes) -> bool:
 
 def text_in(value: object) -> str:
     """The text of a JSON answer: itself, or the first one at a usual place, else the JSON in a code block."""
+    found = _first_text(value)
+    return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```" if found is None else found
+
+
+def _first_text(value: object) -> str | None:
     if isinstance(value, str):
         return value
-    if isinstance(value, dict):
-        if isinstance(value.get("choices"), list):  # a completion chunk, which may hold no text at all
-            return "".join(_choice_text(choice) for choice in value["choices"])
-        for key in ("delta", "text", "content", "reply", "message"):
-            if isinstance(value.get(key), str):
-                return str(value[key])
-        output = value.get("output")
-        if isinstance(output, dict) and isinstance(output.get("reply"), str):
-            return str(output["reply"])
-    return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("delta"), str):
+        return str(value["delta"])
+    choices = value.get("choices")
+    if isinstance(choices, list) and any(isinstance(choice, dict) and "delta" in choice for choice in choices):
+        return "".join(_choice_text(choice) for choice in choices)  # of a completion chunk: it may hold none
+    output = value.get("output")
+    places = [value.get(key) for key in ("text", "content", "reply", "message")]
+    places.append(output.get("reply") if isinstance(output, dict) else None)
+    return next((place for place in places if isinstance(place, str)), None)
 
 
 def _choice_text(choice: object) -> str:

@@ -1,0 +1,212 @@
+"""An agent's answer becomes the same AG-UI events, whatever its form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ag_ui.core import Event, TextMessageContentEvent
+
+from gateway.answers import Decoder, text_in
+from gateway.errors import StreamBroken
+from gateway.sse import ServerSentEvent
+
+STARTED = {"type": "RUN_STARTED", "threadId": "t", "runId": "r"}
+FINISHED = {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}
+
+
+def fed(decoder: Decoder, *data: object) -> list[Event]:
+    events: list[Event] = []
+    for one in data:
+        text = one if isinstance(one, str) else json.dumps(one)
+        events += decoder.feed(ServerSentEvent("message", text.encode()))
+    return events
+
+
+def types(events: list[Event]) -> list[str]:
+    return [event.type.value for event in events]
+
+
+def text(events: list[Event]) -> str:
+    return "".join(event.delta for event in events if isinstance(event, TextMessageContentEvent))
+
+
+def whole_text(*data: object) -> str:
+    decoder = Decoder("t", "r")
+    return text([*fed(decoder, *data), *decoder.close()])
+
+
+# -- what an answer is, by its content ----------------------------------------------------------------------------
+
+
+def test_agui_is_passed_on_as_it_is_and_ends_with_its_own_end() -> None:
+    decoder = Decoder("t", "r")
+    events = fed(
+        decoder,
+        STARTED,
+        {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"},
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": '{"text": "not looked into"}'},
+        {"type": "TEXT_MESSAGE_END", "messageId": "m"},
+        FINISHED,
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "after the end"},
+    )
+    assert types(events) == [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_END",
+        "RUN_FINISHED",
+    ]
+    assert text(events) == '{"text": "not looked into"}'
+    assert decoder.finished
+    assert decoder.close() == []
+
+
+def test_agui_that_ends_without_saying_so_was_interrupted() -> None:
+    decoder = Decoder("t", "r")
+    fed(decoder, STARTED)
+    with pytest.raises(StreamBroken):
+        decoder.close()
+
+
+def test_an_error_is_an_end_as_well() -> None:
+    decoder = Decoder("t", "r")
+    events = fed(decoder, STARTED, {"type": "RUN_ERROR", "message": "quota", "code": "QUOTA"})
+    assert types(events) == ["RUN_STARTED", "RUN_ERROR"]
+    assert decoder.finished
+
+
+def test_what_agui_may_say_tomorrow_does_not_stop_a_run_of_today() -> None:
+    decoder = Decoder("t", "r")
+    events = fed(
+        decoder,
+        STARTED,
+        {"type": "SOMETHING_OF_NEXT_YEAR", "x": 1},
+        {"type": "TEXT_MESSAGE_CONTENT"},
+        "no JSON at all",
+        {**FINISHED, "aNewField": True},
+    )
+    assert types(events) == ["RUN_STARTED", "RUN_FINISHED"]
+
+
+def test_a_type_that_agui_does_not_know_makes_no_agui() -> None:
+    assert whole_text({"type": "message_delta", "text": "hi"}) == "hi"
+
+
+def test_chunks_are_start_content_and_end() -> None:
+    events = fed(
+        Decoder("t", "r"),
+        STARTED,
+        {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "a"},
+        {"type": "TEXT_MESSAGE_CHUNK", "delta": "b"},
+        {"type": "TOOL_CALL_CHUNK", "toolCallId": "c", "toolCallName": "look", "delta": "{"},
+        {"type": "TOOL_CALL_CHUNK", "delta": "}"},
+        FINISHED,
+    )
+    assert types(events) == [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_END",
+        "TOOL_CALL_START",
+        "TOOL_CALL_ARGS",
+        "TOOL_CALL_ARGS",
+        "TOOL_CALL_END",
+        "RUN_FINISHED",
+    ]
+    assert text(events) == "ab"
+
+
+# -- everything else is text --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("a text", "a text"),
+        ({"delta": "d", "text": "t"}, "d"),
+        ({"choices": [{"delta": {"content": "c"}}], "text": "t"}, "c"),
+        ({"text": "t", "content": "c"}, "t"),
+        ({"content": "c", "reply": "r"}, "c"),
+        ({"reply": "r", "message": "m"}, "r"),
+        ({"message": "m", "output": {"reply": "o"}}, "m"),
+        ({"output": {"reply": "o"}}, "o"),
+        ({"delta": {"nested": 1}, "reply": "r"}, "r"),
+        ({"choices": [{"message": {"content": "whole"}}], "text": "t"}, "t"),
+    ],
+)
+def test_a_json_answer_is_the_first_text_at_a_usual_place(value: object, shown: str) -> None:
+    assert text_in(value) == shown
+    assert whole_text(value) == shown
+    events = Decoder("t", "r").whole(value)
+    assert (text(events), types(events)[0], types(events)[-1]) == (shown, "RUN_STARTED", "RUN_FINISHED")
+
+
+@pytest.mark.parametrize("value", [{"queued": True}, [1, "two", None], None, {"choices": "none"}, {"output": "x"}])
+def test_a_json_answer_without_a_text_is_shown_as_json(value: Any) -> None:
+    shown = text_in(value)
+    assert shown.startswith("```json\n") and shown.endswith("\n```")
+    assert json.loads(shown.removeprefix("```json\n").removesuffix("\n```")) == value
+
+
+def test_numbers_words_and_json_mix_in_a_text_stream() -> None:
+    assert whole_text("plain ", "42", ' "quoted"', {"delta": " end"}) == "plain 42quoted end"
+
+
+def test_json_in_the_middle_of_a_text_stands_in_a_block_of_its_own() -> None:
+    assert whole_text({"delta": "See:"}, {"rows": []}, {"delta": "Done."}) == (
+        'See:\n\n```json\n{\n  "rows": []\n}\n```\n\nDone.'
+    )
+
+
+def test_a_text_that_opens_a_code_block_is_not_taken_for_one() -> None:
+    assert whole_text(json.dumps("```json\n"), json.dumps("{}\n```")) == "```json\n{}\n```"
+
+
+def test_a_completion_chunk_may_hold_no_text() -> None:
+    assert (
+        whole_text(
+            {"choices": [{"delta": {"role": "assistant"}}]},
+            {"choices": [{"delta": {"content": "Hi"}}]},
+            {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+            "[DONE]",
+        )
+        == "Hi"
+    )
+
+
+def test_done_ends_a_text_and_what_follows_is_not_shown() -> None:
+    decoder = Decoder("t", "r")
+    events = fed(decoder, {"delta": "all"}, "[DONE]", {"delta": " too late"})
+    assert types(events) == [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_END",
+        "RUN_FINISHED",
+    ]
+    assert (text(events), decoder.finished, decoder.close()) == ("all", True, [])
+
+
+def test_the_clean_end_of_the_body_ends_a_text() -> None:
+    decoder = Decoder("t", "r")
+    fed(decoder, {"delta": "all"})
+    assert not decoder.finished
+    assert types(decoder.close()) == ["TEXT_MESSAGE_END", "RUN_FINISHED"]
+
+
+def test_an_empty_body_is_an_empty_answer() -> None:
+    assert types(Decoder("t", "r").close()) == [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_END",
+        "RUN_FINISHED",
+    ]
+
+
+def test_bytes_that_are_no_utf8_are_shown_as_such() -> None:
+    decoder = Decoder("t", "r")
+    events = decoder.feed(ServerSentEvent("message", b"caf\xe9"))
+    assert text(events) == "caf\ufffd"
