@@ -45,7 +45,7 @@ class GatewayMiddleware:
             logger.info("%s %s: %r, from %r", request.method, request.path, exception, exception.__cause__)
             if request.htmx:  # type: ignore[attr-defined]
                 return HttpResponse(exception.message, content_type="text/plain", status=exception.status)
-            return render(request, "gateway_error.html", {"problem": exception}, status=exception.status)
+            return render(request, "gateway_error.html", _told(request, exception), status=exception.status)
         return None
 
 
@@ -69,3 +69,11 @@ def _reason_to_end(request: HttpRequest, kept: GatewaySession | None) -> str:
         return "Your roles changed. Please sign in again."
     mark_checked(request.session, time.time())
     return ""
+
+
+def _told(request: HttpRequest, problem: GatewayError) -> dict[str, str]:
+    return {
+        "sentence": problem.message,
+        "advice": "Nothing that you wrote is lost. Try again in a moment." if problem.status >= 500 else "",
+        "retry_url": request.get_full_path() if request.method == "GET" and problem.status >= 500 else "",
+    }

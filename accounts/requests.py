@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -41,13 +41,12 @@ def signed_in(
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """Lead strangers to the sign-in page, and back to the page they were on."""
 
-    @wraps(view)
     def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
             return sign_in_again(request)
         return view(cast(SignedInRequest, request), *args, **kwargs)
 
-    return inner
+    return update_wrapper(inner, view)
 
 
 def page_of(request: HttpRequest) -> str:

@@ -34,6 +34,7 @@ class FollowRun(AsyncConsumer):
     following: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked: dict[str, Any] = scope
         self.send_asgi = send
         try:
             await super().__call__(scope, receive, send)
@@ -50,7 +51,7 @@ class FollowRun(AsyncConsumer):
         raise StopConsumer
 
     async def _follow(self) -> None:
-        if self.scope["method"] != "GET":
+        if self.asked["method"] != "GET":
             await self._refuse(405)
         elif not self._is_ours():
             await self._refuse(403)
@@ -59,7 +60,7 @@ class FollowRun(AsyncConsumer):
         elif (run := await self._run()) is None:
             await self._refuse(404)
         elif (live := runs.live(run.id)) is not None:
-            with watch_end(self.scope["session"].session_key, kept) as ended:
+            with watch_end(self.asked["session"].session_key, kept) as ended:
                 await self._follow_log(live.answer.log, ended)
         elif run.is_open:  # it is about to start: come back
             await self._begin(200, HEADERS)
@@ -69,7 +70,7 @@ class FollowRun(AsyncConsumer):
 
     def _is_ours(self) -> bool:
         """Whether the request names a host of ours, and comes from a page of it where it names one."""
-        headers = dict(self.scope["headers"])
+        headers = dict(self.asked["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")
         allowed = settings.ALLOWED_HOSTS or [".localhost", "127.0.0.1", "[::1]"]
@@ -77,21 +78,21 @@ class FollowRun(AsyncConsumer):
 
     @database_sync_to_async
     def _session(self) -> GatewaySession | None:
-        if not self.scope["user"].is_authenticated:
+        if not self.asked["user"].is_authenticated:
             return None
-        kept = gateway_session(self.scope["session"])
+        kept = gateway_session(self.asked["session"])
         return None if kept is None or kept.is_over else kept
 
     @database_sync_to_async
     def _run(self) -> Run | None:
-        run_id: UUID = self.scope["url_route"]["kwargs"]["run_id"]
-        run = Run.objects.filter(id=run_id, message__conversation__user=self.scope["user"]).first()
+        run_id: UUID = self.asked["url_route"]["kwargs"]["run_id"]
+        run = Run.objects.filter(id=run_id, message__conversation__user=self.asked["user"]).first()
         return None if run is None else runs.seen_through(run)
 
     def _after(self) -> int:
         """The number of the last event that this browser has."""
-        headers = dict(self.scope["headers"])
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        headers = dict(self.asked["headers"])
+        query = parse_qs(self.asked["query_string"].decode("latin-1"))
         told = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("after", ["0"])[0]
         return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else 0
 
@@ -120,9 +121,8 @@ class FollowRun(AsyncConsumer):
                 elif log.is_closed:
                     break
                 else:
-                    done, _ = await asyncio.wait(
-                        {log.changed(), ending}, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED
-                    )
+                    waiting: set[asyncio.Future[Any]] = {log.changed(), ending}
+                    done, _ = await asyncio.wait(waiting, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED)
                     if not done:
                         await self._write(b": still here\n\n")
         finally:

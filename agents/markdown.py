@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import nh3
@@ -13,7 +14,7 @@ TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code"),
     *("ul", "ol", "li", "strong", "em", "s", "a", "table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "th": {"align"}, "td": {"align"}}
 PARSING_SHARE = 20  # the time parsing took, times this, has to pass before the next parse: 5 %
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
@@ -31,8 +32,14 @@ def render(text: str) -> str:
 
 
 def _clean(html: str) -> str:
-    clean = _cleaner.clean(html)
-    return clean.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
+    """Only the tags above. Columns are aligned without inline styles; what may be wide scrolls, by keyboard too."""
+    aligned = re.sub(r' style="text-align:(left|right|center)"', r' align="\1"', html)
+    return (
+        _cleaner.clean(aligned)
+        .replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
+        .replace("</table>", "</table></div>")
+        .replace("<pre>", '<pre tabindex="0">')
+    )
 
 
 class Blocks:
@@ -75,9 +82,10 @@ class Blocks:
             return ""
         last = starts[-1]
         finished: list[Token] = tokens[:last]
-        line = tokens[last].map[0] if tokens[last].map else 0
-        cut = _offset_of_line(self.tail, line)
-        self.tail = self.tail[cut:]
+        begins = tokens[last].map
+        if begins is None:
+            return ""
+        self.tail = self.tail[_offset_of_line(self.tail, begins[0]) :]
         return _clean(_markdown.renderer.render(finished, _markdown.options, environment))
 
 

@@ -58,7 +58,7 @@ class LiveRun:
     conversation_path: str
     gateway: Gateway
     question: RunAgentInput
-    checks_first: bool  # the first message of a conversation asks `credentials-check` before the agent
+    missing: tuple[MissingService, ...]  # what `credentials-check` said before the agent is asked
     answer: Answer = field(init=False)
     task: asyncio.Task[None] | None = None
     cancelled_as: Ending = STOPPED
@@ -84,16 +84,12 @@ class LiveRun:
 
     async def _ask(self) -> Ending:
         try:
-            if self.checks_first:
-                missing = await asyncio.to_thread(self.gateway.missing_services, self.agent_id)
-                if missing and not await self._connected(missing):
-                    return Ending(Run.Status.INTERRUPTED, "Nothing was connected within an hour.")
-            while True:
+            while await self._connected():
                 try:
                     return await self._relay()
                 except CredentialsRequired as refused:
-                    if not await self._connected(refused.missing):
-                        return Ending(Run.Status.INTERRUPTED, "Nothing was connected within an hour.")
+                    self.missing = refused.missing
+            return Ending(Run.Status.INTERRUPTED, "Nothing was connected within an hour.")
         except SignedOut:
             return Ending(Run.Status.INTERRUPTED, "Your session ended before the agent had answered.")
         except StreamBroken as broken:
@@ -112,17 +108,19 @@ class LiveRun:
             return Ending(Run.Status.FAILED, "The agent reported an error.", self.answer.error)
         return Ending(Run.Status.FINISHED)
 
-    async def _connected(self, missing: tuple[MissingService, ...]) -> bool:
+    async def _connected(self) -> bool:
         """Show what is missing and wait until nothing is. False when nobody connected it within an hour."""
+        if not self.missing:
+            return True
         deadline = time.monotonic() + GIVE_UP_CREDENTIALS
         await self._set_status(Run.Status.WAITING)
-        while missing:
-            self.answer.show("connect", await self._cards(missing))
+        while self.missing:
+            self.answer.show("connect", await self._cards())
             await self._pause()
             if time.monotonic() > deadline:
                 return False
             try:
-                missing = await asyncio.to_thread(self.gateway.missing_services, self.agent_id)
+                self.missing = await asyncio.to_thread(self.gateway.missing_services, self.agent_id)
             except (SignedOut, GatewayUnavailable):
                 continue  # the person may sign in again, the gateway may come back: the next look tells
         self.answer.show("connect", mark_safe(""))
@@ -139,8 +137,8 @@ class LiveRun:
             pass
         self.nudged.clear()
 
-    async def _cards(self, missing: tuple[MissingService, ...]) -> SafeString:
-        html = await asyncio.to_thread(connect_cards, self.gateway, missing, self.agent_id, self.conversation_path)
+    async def _cards(self) -> SafeString:
+        html = await asyncio.to_thread(connect_cards, self.gateway, self.missing, self.agent_id, self.conversation_path)
         return mark_safe(f'<div data-step="connect">{html}</div>')  # noqa: S308  (rendered by templates)
 
     async def _save_as_it_comes(self) -> None:
@@ -157,6 +155,7 @@ class LiveRun:
         await self._save(status=status)
 
     async def _end(self, ending: Ending) -> None:
+        self.answer.show("connect", mark_safe(""))
         self.answer.break_off()
         html = pieces.end(self.id, ending.status, ending.problem, ending.detail)
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from ag_ui.core import AssistantMessage, RunAgentInput, ToolMessage, UserMessage
+from ag_ui.core import Message as AgUiMessage
+from ag_ui.core import RunAgentInput, UserMessage
 from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,7 +15,8 @@ from accounts.models import User
 from agents import runs
 from agents.models import Conversation, KnownAgent, Message, Run
 from agents.transcript import as_messages
-from gateway import Agent, Gateway
+from gateway import Agent, Gateway, MissingService
+from gateway.errors import GatewayError, SignedOut
 
 TITLE_LENGTH = 60  # characters
 
@@ -36,7 +38,11 @@ def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Convers
 
 
 def say(gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID | None) -> Run:
-    """Keep the message and start its run; the same key again gives the run that there is. Raises StillAnswering."""
+    """Keep the message and start its run; the same key again gives the run that there is.
+
+    Raises StillAnswering; and SignedOut before anything is kept, since the token would be refused by the agent too.
+    """
+    missing = _missing(gateway, conversation)
     message = Message(conversation=conversation, text=text, key=key or uuid.uuid4())
     run = Run(message=message)
     with runs.starting(run.id):
@@ -51,20 +57,21 @@ def say(gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID 
                 Conversation.objects.filter(id=conversation.id).update(updated_at=timezone.now())
         except IntegrityError:  # the same key at the same moment: the other request has it
             return last_run(conversation.messages.get(key=message.key))
-        _start(gateway, conversation, message, run)
+        _start(gateway, conversation, message, run, missing)
     return run
 
 
 def retry(gateway: Gateway, run: Run) -> Run:
-    """A new run on the same message. Raises StillAnswering."""
+    """A new run on the same message. Raises StillAnswering, SignedOut."""
     conversation = run.message.conversation
+    missing = _missing(gateway, conversation)
     again = Run(message=run.message)
     with runs.starting(again.id):
         with transaction.atomic():
             if open_run(conversation):
                 raise StillAnswering
             again.save()
-        _start(gateway, conversation, run.message, again)
+        _start(gateway, conversation, run.message, again, missing)
     return again
 
 
@@ -78,7 +85,19 @@ def last_run(message: Message) -> Run:
     return message.runs.latest("created_at")
 
 
-def _start(gateway: Gateway, conversation: Conversation, message: Message, run: Run) -> None:
+def _missing(gateway: Gateway, conversation: Conversation) -> tuple[MissingService, ...]:
+    """What has to be connected first; where the gateway cannot say, the run itself will find out."""
+    try:
+        return gateway.missing_services(conversation.agent_id)
+    except SignedOut:
+        raise
+    except GatewayError:
+        return ()
+
+
+def _start(
+    gateway: Gateway, conversation: Conversation, message: Message, run: Run, missing: tuple[MissingService, ...]
+) -> None:
     earlier = list(conversation.messages.filter(id__lt=message.id).prefetch_related("runs"))
     live = runs.LiveRun(
         id=run.id,
@@ -87,14 +106,14 @@ def _start(gateway: Gateway, conversation: Conversation, message: Message, run: 
         conversation_path=conversation.get_absolute_url(),
         gateway=gateway,
         question=_question(conversation, earlier, message, run),
-        checks_first=not earlier,
+        missing=missing,
     )
     async_to_sync(runs.start)(live)
 
 
 def _question(conversation: Conversation, earlier: Sequence[Message], message: Message, run: Run) -> RunAgentInput:
     """What the agent is asked: the finished exchanges before, and the new message."""
-    said: list[UserMessage | AssistantMessage | ToolMessage] = []
+    said: list[AgUiMessage] = []
     for old in earlier:
         finished = [answer for answer in old.runs.all() if answer.status == Run.Status.FINISHED]
         if finished:

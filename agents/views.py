@@ -19,7 +19,7 @@ from agents import pages, runs, talking
 from agents.api import AT_ONCE, known_agents
 from agents.forms import MessageForm
 from agents.models import Conversation, Run
-from credentials.api import services_to_connect
+from credentials.api import Card, services_to_connect
 from gateway import Agent
 from gateway.errors import GatewayError, NotFound, SignedOut
 
@@ -59,7 +59,7 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
         "agent": found,
         "missing": _missing(request, found),
         "conversations": [{"title": one.title, "url": one.get_absolute_url(), "at": one.updated_at} for one in talked],
-        "problem": " ".join(form.errors.get("message", [])),
+        "problem": _problem(form),
         "draft": request.POST.get("message", "") or take_draft(request.user, request.path, "message"),
         "key": uuid.uuid4(),
     }
@@ -79,7 +79,7 @@ def conversation(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpRe
 def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = _own(request, conversation_id)
     form = MessageForm(request.POST)
-    problem = "" if form.is_valid() else " ".join(form.errors.get("message", ["This message cannot be sent."]))
+    problem = "" if form.is_valid() else _problem(form) or "This message cannot be sent."
     if not problem:
         try:
             run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"])
@@ -159,7 +159,11 @@ def _context(request: SignedInRequest, conversation: Conversation) -> dict[str, 
     }
 
 
-def _missing(request: SignedInRequest, agent: Agent) -> list[dict[str, str]]:
+def _problem(form: MessageForm) -> str:
+    return " ".join(str(sentence) for sentence in form.errors.get("message", ()))
+
+
+def _missing(request: SignedInRequest, agent: Agent) -> list[Card]:
     """What this person still has to connect for an agent; nothing where the gateway does not say."""
     if not agent.is_active:
         return []

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Literal, TypeVar
+from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import jwt
@@ -89,7 +89,8 @@ class Gateway:
     url: str
     """Without `/api/v1`."""
     token: str = field(default="", repr=False)
-    chosen: Literal["auto", "guide", "released"] = "auto"
+    chosen: str = "auto"
+    """A dialect by name, or `auto`: found out by asking."""
 
     def is_alive(self) -> bool:
         """Whether anything of a gateway answers there; asked without a token."""

@@ -66,6 +66,9 @@ class Portico:
             self.process.wait(15)
             self.process = None
 
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
     def close(self) -> None:
         self.stop()
         self.folder.cleanup()

@@ -1,0 +1,75 @@
+"""Following a run as a browser's EventSource does, and a page as a person reads it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.portico import Visitor
+
+PATIENCE = 20  # seconds
+
+
+def run_of(page: str) -> str:
+    """The id of the last run on a chat page."""
+    return str(re.findall(r'data-run="([^"]+)"', page)[-1])
+
+
+def events_of(visitor: Visitor, run: str, after: int = 0) -> Iterator[tuple[int, str, Any]]:
+    """(number, name, data) of each event that a follower is sent, until the run's end."""
+    with visitor.gets(f"/runs/{run}/events/?after={after}", stream=True) as response:
+        assert response.status_code == 200, response.status_code
+        assert response.headers["content-type"].startswith("text/event-stream")
+        fields: dict[str, str] = {}
+        for line in response.iter_lines(decode_unicode=True):
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "event" in fields:
+                yield int(fields["id"]), fields["event"], json.loads(fields["data"])
+                fields = {}
+
+
+def watched(visitor: Visitor, run: str, after: int = 0) -> tuple[str, str]:
+    """What a page that follows the run shows in the end: (text of the answer, status)."""
+    shown: dict[str, str] = {}
+    tail = ""
+    for number, name, data in events_of(visitor, run, after):
+        match name:
+            case "text":
+                tail += data["delta"]
+            case "block":
+                shown[f"block-{number}"], tail = data["html"], data["tail"]
+            case "step":
+                shown[data["key"]] = data["html"]
+            case "snapshot":
+                shown, tail = {"all": data["html"]}, ""
+            case "end":
+                return plain("".join(shown.values()) + html.escape(tail) + data["html"]), data["status"]
+    raise AssertionError("the stream ended without an end")
+
+
+def plain(page: str) -> str:
+    """The words of a page, without markup."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page))).strip()
+
+
+def transcript(page: str) -> str:
+    """The words of the conversation on a chat page."""
+    found = re.search(r'role="log".*?data-end-of-log', page, re.S)
+    assert found, "no transcript"
+    return plain(found[0])
+
+
+def eventually(look: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Look again until it is so."""
+    deadline = time.monotonic() + patience
+    pause = threading.Event()
+    while not look():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        pause.wait(0.05)

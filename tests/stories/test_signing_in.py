@@ -1,0 +1,121 @@
+"""Signing in and out, and what happens when the gateway stops knowing somebody."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from embedded import ids
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.following import plain, transcript
+
+Arrive = Callable[..., Visitor]
+
+
+def test_a_stranger_is_led_to_sign_in_and_then_to_where_they_wanted_to_go(visitor: Arrive) -> None:
+    stranger = visitor()
+    page = stranger.gets("/credentials/")
+    assert page.url.endswith("/login/?next=%2Fcredentials%2F")
+    assert stranger.signs_in("user@example.com", then="/credentials/").url.endswith("/credentials/")
+
+
+def test_a_wrong_password_is_told_in_a_sentence_and_the_address_stays(visitor: Arrive) -> None:
+    stranger = visitor()
+    answer = stranger.signs_in("user@example.com", "not it")
+    assert answer.status_code == 401
+    assert "do not match" in plain(answer.text)
+    assert 'value="user@example.com"' in answer.text
+    assert "not it" not in answer.text
+
+
+def test_signing_in_leads_to_the_own_host_only(visitor: Arrive, portico: Portico) -> None:
+    for target in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"):
+        assert visitor().signs_in("user@example.com", then=target).url == f"{portico.url}/agents/"
+
+
+def test_ten_failures_pause_an_account_and_not_others(visitor: Arrive) -> None:
+    guesser = visitor()
+    for _ in range(10):
+        assert guesser.signs_in("operator@example.com", "guess").status_code == 401
+    paused = guesser.signs_in("operator@example.com", "demo")
+    assert paused.status_code == 429
+    assert "wait five minutes" in plain(paused.text)
+    assert guesser.signs_in("user@example.com").status_code == 200
+
+
+def test_the_session_rotates_and_the_token_is_not_readable_in_the_database(
+    visitor: Arrive, portico: Portico, gateway: Embedded
+) -> None:
+    stranger = visitor()
+    stranger.gets("/login/")
+    before = stranger.session.cookies.get("sessionid")
+    stranger.signs_in("user@example.com")
+    assert stranger.session.cookies.get("sessionid") != before
+    stored = sqlite3.connect(f"{portico.folder.name}/db.sqlite3")
+    rows = b"".join(str(row).encode() for row in stored.execute("SELECT session_data FROM django_session"))
+    stored.close()
+    assert b"eyJ" not in rows.replace(b".eJ", b"")
+    assert "eyJ" not in stranger.reads("/profile/")
+
+
+def test_the_profile_says_who_one_is_and_at_which_gateway(ana: Visitor, gateway: Embedded) -> None:
+    profile = plain(ana.reads("/profile/"))
+    for word in ("Ana Lima", "user@example.com", "acme", gateway.url.removeprefix("http://")):
+        assert word in profile
+
+
+def test_signing_out_ends_it(ana: Visitor) -> None:
+    assert ana.posts("/logout/").url.endswith("/login/")
+    assert "/login/" in ana.gets("/agents/").url
+
+
+def test_signing_out_takes_a_form_and_not_a_link(ana: Visitor) -> None:
+    assert ana.gets("/logout/").status_code == 405
+    assert ana.gets("/profile/").status_code == 200
+
+
+def test_a_gateway_that_is_away_is_told_at_sign_in_and_forgiven_afterwards(
+    own_gateway: Embedded, own_portico: Portico
+) -> None:
+    port = own_gateway.port
+    own_gateway.kill()
+    stranger = Visitor(own_portico)
+    answer = stranger.signs_in("user@example.com")
+    assert answer.status_code == 503
+    assert "cannot be reached" in plain(answer.text)
+    own_gateway.launch(port)
+    assert stranger.signs_in("user@example.com").url.endswith("/agents/")
+    stranger.session.close()
+
+
+def test_a_refused_token_brings_the_person_back_with_what_they_had_typed(
+    own_gateway: Embedded, own_portico: Portico
+) -> None:
+    ana, bo = Visitor(own_portico), Visitor(own_portico)
+    ana.signs_in("user@example.com")
+    chat = ana.posts(f"/agents/{ids.ECHO}/", message="first words")
+    path = chat.url.removeprefix(own_portico.url)
+    token = ana.csrf_token()
+    own_gateway.dial(expire_tokens=True)
+    answer = ana.session.post(
+        f"{own_portico.url}{path}messages/",
+        data={"csrfmiddlewaretoken": token, "message": "words in hand"},
+        headers={"Referer": chat.url},
+    )
+    assert "/login/" in answer.url
+    assert "Your session ended. Please sign in again. You will be back where you were." in plain(answer.text)
+    bo.signs_in("admin@example.com")
+    assert bo.gets(path).status_code == 404
+    back = ana.signs_in("user@example.com", then=path)
+    assert back.url == chat.url
+    assert "words in hand</textarea>" in back.text
+    assert "words in hand" not in transcript(back.text)
+    for person in (ana, bo):
+        person.session.close()
+
+
+def test_a_failure_of_an_agent_with_status_401_signs_nobody_out(ana: Visitor) -> None:
+    chat = ana.posts(f"/agents/{ids.UNLUCKY}/", message="be unauthorized")
+    assert "/conversations/" in chat.url
+    assert ana.gets("/profile/").url.endswith("/profile/")
