@@ -1,0 +1,99 @@
+"""`ws/confirmations/`: what waits for this person, while a page is open. It only tells; nobody answers here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+
+from accounts.models import User
+from accounts.sessions import GatewaySession, gateway_session
+from confirmations.hub import hub_of
+from confirmations.identity import Identity
+
+if TYPE_CHECKING:
+    from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+
+logger = logging.getLogger(__name__)
+
+SESSION_ENDED = 4401  # close code: sign in again, coming back is of no use
+
+
+class Visitor(NamedTuple):
+    session_key: str
+    identity: Identity
+    kept: GatewaySession
+
+
+class QueueConsumer(AsyncJsonWebsocketConsumer):
+    following: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.stop()
+
+    async def connect(self) -> None:
+        visitor = await database_sync_to_async(visitor_of)(self.scope) if is_own_origin(self.scope) else None
+        if visitor is None:
+            await self.close()
+            return
+        await self.accept()
+        self.following = asyncio.create_task(self.follow(visitor))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Whatever a browser says here is passed over: decisions are POSTs."""
+
+    async def follow(self, visitor: Visitor) -> None:
+        try:
+            with hub_of(visitor.identity).following(visitor.session_key, visitor.kept) as frames:
+                # It may have ended between being read and being watched.
+                if not await database_sync_to_async(self.scope["session"].exists)(visitor.session_key):
+                    await self.say_ended()
+                    return
+                async for frame in frames:
+                    await self.send(text_data=frame)
+            await self.close(SESSION_ENDED)
+        except Exception:
+            logger.exception("a confirmation socket broke")
+            await self.close(1011)
+
+    async def say_ended(self) -> None:
+        await self.send(text_data=json.dumps({"type": "ended", "message": "Your session ended. Please sign in again."}))
+        await self.close(SESSION_ENDED)
+
+    async def stop(self) -> None:
+        if self.following is not None:
+            self.following.cancel()
+            await asyncio.wait([self.following])
+            self.following = None
+
+
+def visitor_of(scope: Any) -> Visitor | None:
+    """None for strangers, and for sessions without a gateway token or with one that is over."""
+    user = scope["user"]
+    session = scope["session"]
+    if not isinstance(user, User) or not session.session_key:
+        return None
+    kept = gateway_session(session)
+    if kept is None or kept.is_over:
+        return None
+    return Visitor(session.session_key, Identity.of(user, kept), kept)
+
+
+def is_own_origin(scope: Any) -> bool:
+    """The page's origin is this very host and port (other programs of this machine share its cookies), or trusted."""
+    headers = dict(scope["headers"])
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    host = headers.get(b"host", b"").decode("latin-1")
+    parts = urlsplit(origin)
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    own = {host, host.removesuffix(default)} if default else {host}
+    return bool(host) and (parts.netloc in own or origin in settings.CSRF_TRUSTED_ORIGINS)

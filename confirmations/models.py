@@ -1,0 +1,63 @@
+"""Portico's own record: who decided what, and what the gateway made of it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Decision(models.Model):
+    """One answer that somebody gave to a confirmation through Portico, whatever became of it."""
+
+    gateway = models.CharField(max_length=300)
+    confirmation_id = models.CharField(max_length=200)
+    tool = models.CharField(max_length=300)
+    arguments = models.CharField(max_length=64)  # fingerprint: gateway.canonical
+    risk = models.CharField(max_length=20)
+    agent_id = models.CharField(max_length=200, blank=True)
+    agent_name = models.CharField(max_length=300, blank=True)
+    end_user = models.CharField(max_length=200, blank=True)  # the gateway's id of whom the call was for
+    tenant = models.CharField(max_length=200, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    at = models.DateTimeField(auto_now_add=True)
+    approve = models.BooleanField()
+    reason = models.TextField(blank=True)
+    outcome = models.CharField(max_length=500)  # "approved", "rejected", "already resolved: …", "failed: …"
+    ran = models.BooleanField(null=True)  # False: approved, but nobody was waiting any more
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(fields=["gateway", "confirmation_id"], name="decision_on"),
+            models.Index(fields=["user", "-at"], name="decision_by"),
+            models.Index(fields=["gateway", "tenant", "-at"], name="decision_in"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.outcome}"
+
+
+class Answering(models.Model):
+    """The right to answer one confirmation: one at a time, taken by an INSERT.
+
+    Not a transaction, since the gateway is asked meanwhile and SQLite would let nobody else write.
+    """
+
+    gateway = models.CharField(max_length=300)
+    confirmation_id = models.CharField(max_length=200)
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gateway", "confirmation_id"], name="one_answer_at_a_time")]
+
+    def __str__(self) -> str:
+        return self.confirmation_id
+
+
+def did_run(gateway: str, confirmation_id: str) -> bool | None:
+    """Whether an approval given through Portico found anybody waiting; None: nobody knows.
+
+    For calls that the gateway has just shown to whoever asks.
+    """
+    decisions = Decision.objects.filter(gateway=gateway, confirmation_id=confirmation_id, approve=True)
+    return decisions.exclude(ran=None).values_list("ran", flat=True).first()

@@ -1,0 +1,70 @@
+// The socket of the approvals, on every page of somebody signed in: keeps the badge and the words about the line right, and tells
+// the page what changed as events on the document. Without it: the queue page is right each time it is loaded.
+const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", ended: "Signed out" }
+const QUIET = 10000 // ms: the longest pause between two attempts
+const GIVEN_UP = 4401 // close code: the session ended
+const plain = document.title
+let socket
+let pause = 1000
+let timer
+let over = false
+
+const tell = (name, detail) => document.dispatchEvent(new CustomEvent(`confirmations:${name}`, { detail }))
+
+function say(state) {
+  for (const place of document.querySelectorAll("[data-live]")) {
+    if (place.dataset.state === state) continue
+    place.dataset.state = state
+    place.textContent = WORDS[state] ?? ""
+  }
+}
+
+function count(number) {
+  for (const badge of document.querySelectorAll("[data-pending-count]")) {
+    badge.textContent = number || ""
+    badge.hidden = !number
+  }
+  document.title = number ? `(${number}) ${plain}` : plain
+}
+
+function end(message) {
+  over = true
+  say("ended")
+  for (const place of document.querySelectorAll("[data-live]")) {
+    const link = Object.assign(document.createElement("a"), { textContent: "Sign in again", title: message })
+    link.href = `/login/?next=${encodeURIComponent(location.pathname + location.search)}`
+    place.replaceChildren("Signed out. ", link)
+  }
+  tell("ended", { message })
+}
+
+function hear({ data }) {
+  const frame = JSON.parse(data)
+  if (frame.type === "ended") return end(frame.message)
+  pause = 1000
+  say(frame.state)
+  count(frame.count)
+  tell("clock", { offset: frame.clock - Date.now() })
+  if (frame.type !== "state") tell(frame.type, frame)
+}
+
+function open() {
+  clearTimeout(timer)
+  if (over || (socket && socket.readyState <= WebSocket.OPEN)) return
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/confirmations/`)
+  socket.addEventListener("message", hear)
+  socket.addEventListener("close", ({ code }) => {
+    if (over) return
+    if (code === GIVEN_UP) return end("Your session ended. Please sign in again.")
+    say("reconnecting")
+    timer = setTimeout(open, pause * (0.7 + 0.3 * Math.random()))
+    pause = Math.min(2 * pause, QUIET)
+  })
+}
+
+if (document.body.dataset.person) {
+  open()
+  addEventListener("online", open)
+  addEventListener("pageshow", open)
+  document.addEventListener("visibilitychange", () => document.hidden || open())
+}
