@@ -13,7 +13,7 @@ from accounts import throttle
 from accounts.forms import SignInForm
 from accounts.models import User
 from accounts.requests import NOTICE, SignedInRequest, end_session, signed_in
-from accounts.sessions import keep
+from accounts.sessions import keep, tell_ended
 from gateway.errors import GatewayError
 
 TRY_AS = (
@@ -47,7 +47,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         form.add_error(None, "That e-mail and password do not match.")
         return _page(request, form, 401)
     throttle.forget_failures(email, address)
+    replaced = request.session.session_key
     request.session.flush()  # nothing of whoever was here before
+    tell_ended(replaced)
     login(request, user)
     keep(request.session, user.signed_in)
     return redirect(_next(request, form.cleaned_data["next"]))
