@@ -314,7 +314,7 @@ class Gateway:
             raise refusal(response.status_code, bytes(content))
         try:
             return json.loads(content)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:  # the latter: nested deeper than we follow
             raise MalformedReply("not JSON") from exc
 
 

@@ -180,7 +180,7 @@ def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEven
     for one in sent:
         try:
             doc = mapping_of(json.loads(one.data), one.event)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise StreamMalformed(f"{one.event}: not JSON") from exc
         match one.event:
             case "CONFIRMATION_REQUIRED":
