@@ -7,13 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from embedded import ids
 from tests.embedded import Embedded
-from tests.portico import Portico, Visitor
-
-AGENTS = ",".join(
-    (ids.ECHO, ids.STORYTELLER, ids.FILE_MANAGER, ids.GITHUB_HELPER, ids.WEATHER_DESK, ids.NOTES_KEEPER, ids.UNLUCKY)
-)
+from tests.portico import OFFERED, Portico, Visitor
 
 
 @pytest.fixture(scope="session", params=["released", "guide"])
@@ -25,7 +20,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Embedded]:
 
 @pytest.fixture(scope="session")
 def portico(gateway: Embedded) -> Iterator[Portico]:
-    server = Portico(gateway.url, GATEWAY_AGENTS=AGENTS).start()
+    server = Portico(gateway.url, GATEWAY_AGENTS=",".join(OFFERED)).start()
     yield server
     server.close()
 
@@ -39,7 +34,7 @@ def own_gateway(request: pytest.FixtureRequest) -> Iterator[Embedded]:
 
 @pytest.fixture
 def own_portico(own_gateway: Embedded) -> Iterator[Portico]:
-    server = Portico(own_gateway.url, GATEWAY_AGENTS=AGENTS).start()
+    server = Portico(own_gateway.url, GATEWAY_AGENTS=",".join(OFFERED)).start()
     yield server
     server.close()
 

@@ -14,6 +14,17 @@ from pathlib import Path
 
 import requests
 
+from embedded import ids
+
+OFFERED = (
+    ids.ECHO,
+    ids.STORYTELLER,
+    ids.FILE_MANAGER,
+    ids.GITHUB_HELPER,
+    ids.WEATHER_DESK,
+    ids.NOTES_KEEPER,
+    ids.UNLUCKY,
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +51,17 @@ class Portico:
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def as_demo(cls, gateway_url: str, **settings: str) -> Portico:
+        """With what `make demo` sets: one-click sign-in, cookies over plain http, static files as in production."""
+        subprocess.run(
+            [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"],
+            cwd=ROOT,
+            env={**os.environ, "SECRET_KEY": "any", "DEBUG": ""},
+            check=True,
+        )
+        return cls(gateway_url, DEBUG="", DEMO="1", GATEWAY_AGENTS=",".join(OFFERED), **settings)
 
     def start(self) -> Portico:
         if not (Path(self.folder.name) / "migrated").exists():

@@ -1,0 +1,68 @@
+"""A real Chromium: Debian's, or the one that CHROMIUM names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from tests.embedded import Embedded
+from tests.portico import Portico
+
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+expect.set_options(timeout=15_000)  # milliseconds
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "These tests need a Chromium: apt-get install chromium"
+    return {**browser_type_launch_args, "executable_path": chromium, "args": [*QUIET, "--disable-sync"]}
+
+
+@pytest.fixture(scope="session", params=["released", "guide"])
+def demo_gateway(request: pytest.FixtureRequest) -> Iterator[Embedded]:
+    with Embedded.start(dialect=request.param) as embedded:
+        yield embedded
+
+
+@pytest.fixture(scope="session")
+def demo(demo_gateway: Embedded) -> Iterator[Portico]:
+    """Portico as `make demo` serves it: the production server, static files with hashes, one-click sign-in."""
+    server = Portico.as_demo(demo_gateway.url).start()
+    yield server
+    server.close()
+
+
+Window = Callable[..., Page]
+
+
+@pytest.fixture
+def window(browser: Browser, demo: Portico) -> Iterator[Window]:
+    """A window of one's own, signed in by one click: `window("Try as user")`. Fails on errors in the console."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(who: str = "", **options: Any) -> Page:
+        context = browser.new_context(base_url=demo.url, **{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.goto("/")
+        if who:
+            page.get_by_role("button", name=who).click()
+            expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+        return page
+
+    def is_ours(said: ConsoleMessage) -> bool:
+        return said.type == "error" and said.location["url"].startswith(demo.url)
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
