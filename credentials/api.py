@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
-from credentials.services import card, look_up
+from credentials.services import Card, card, look_up
 from gateway import Gateway, MissingService
+
+__all__ = ["Card", "connect_cards", "names_of", "services_to_connect"]
 
 
 def connect_cards(
@@ -28,3 +30,10 @@ def connect_cards(
 def names_of(gateway: Gateway, services: Iterable[str]) -> dict[str, str]:
     """{service type: name for people}; the type itself where the gateway knows no name."""
     return {service: look_up(gateway, service).name for service in services}
+
+
+def services_to_connect(
+    gateway: Gateway, missing: Iterable[MissingService], agent_id: str, next_page: str
+) -> list[Card]:
+    """The same as values, for a page that names them in its own words."""
+    return [card(gateway, one, agent_id=agent_id, next_page=next_page) for one in missing]

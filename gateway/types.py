@@ -190,6 +190,7 @@ class Credential:
     name: str
     created_at: datetime | None
     expires_at: datetime | None
+    was_granted: bool = False  # by OAuth, as far as the list tells: it has scopes, or can be refreshed
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
@@ -199,6 +200,7 @@ class Credential:
             name=maybe_text(doc, "providerName") or text_of(doc, "serviceType"),
             created_at=maybe_time(doc, "createdAt"),
             expires_at=maybe_time(doc, "expiresAt"),
+            was_granted=doc.get("hasRefreshToken") is True or bool(doc.get("scopes")),
         )
 
 

@@ -55,14 +55,13 @@ def connect(request: SignedInRequest, service: str) -> HttpResponse:
         return _cannot(request, known)
     if known.kind in FORMS or (known.kind == "" and request.method == "POST"):
         return _ask(request, known)
-    entry, agent_id, is_stored = _entry(request, service)
+    entry, agent_id = _entry(request, service)
     address = request.gateway.connect_address(entry)
-    if not address and is_stored:
-        messages.info(request, f"{known.name} is connected already. To connect it anew, delete it first.")
-        return HttpResponseRedirect(_next(request))
     if is_own_page(address, request.get_host()):
         return _cannot(request, known) if known.kind == "oauth" else _ask(request, known)
-    return _leave(request, known, address, agent_id)
+    if address:
+        return _leave(request, known, address, agent_id)
+    return _without_entry(request, known)
 
 
 @signed_in
@@ -85,28 +84,26 @@ def callback(request: SignedInRequest) -> HttpResponse:
     except GatewayError as problem:
         return _tell(request, messages.WARNING, f"Whether {name} is connected is not known. {problem.message}", page)
     if not is_there:
-        return _tell(request, messages.WARNING, f"{name} is still not connected. Please try again.", page)
+        sentence = f"{name} is still not connected for {request.user.email}. Please try again."
+        return _tell(request, messages.WARNING, sentence, page)
     return _done(request, attempt.service, name, page)
 
 
-def _ask(request: SignedInRequest, service: Service) -> HttpResponse:
+def _ask(request: SignedInRequest, service: Service, *, is_stored: bool = False) -> HttpResponse:
     """The form for a secret, or what becomes of one that was given."""
     form = SecretForm(request.POST or None)
-    page, status = _next(request), 200
-    if request.method == "POST":
-        status = 400
-        if form.is_valid():
-            secret = form.cleaned_data["secret"]
-            try:
-                _store(request.gateway, service, secret)
-            except SignedOut:
-                raise
-            except GatewayError as problem:
-                form.add_error(None, _sentence(problem, secret))
-                status = problem.status
-            else:
-                return _done(request, service.service, service.name, page)
-    context = {"service": service, "form": form, "cancel_url": page}
+    status = 200 if request.method == "GET" else 400
+    if form.is_valid():
+        try:
+            _store(request.gateway, service, form.cleaned_data["secret"])
+        except SignedOut:
+            raise
+        except GatewayError as problem:
+            form.add_error(None, _sentence(problem, form.cleaned_data["secret"]))
+            status = problem.status
+        else:
+            return _done(request, service.service, service.name, _next(request))
+    context = {"service": service, "form": form, "is_stored": is_stored, "cancel_url": _next(request)}
     return render(request, FORMS.get(service.kind, EITHER), context, status=status)
 
 
@@ -134,22 +131,34 @@ def _sentence(problem: GatewayError, secret: str) -> str:
     return f"The gateway did not accept this: {told}" if told else problem.message
 
 
-def _entry(request: SignedInRequest, service: str) -> tuple[str, str, bool]:
-    """(entry, id of the agent that told it, whether the service is stored already).
+def _entry(request: SignedInRequest, service: str) -> tuple[str, str]:
+    """(entry, id of the agent that told it); both may be empty.
 
     Asked for at each click, since an entry may carry a ticket that works once. The agent's check comes first: the
     service's own says `/auth/connect`, our own page, where the agent's knows better (wire notes, Traps).
     """
     agent_id = request.GET.get("agent", "")
     if agent_id and (entry := _told(_missing(request.gateway, agent_id), service)):
-        return entry, agent_id, False
-    check = request.gateway.check_credential(service)
-    if check.entry and not is_own_page(check.entry):
-        return check.entry, "", False
+        return entry, agent_id
+    entry = request.gateway.check_credential(service).entry
+    if entry and not is_own_page(entry):
+        return entry, ""
     for need in needs(request.gateway, known_agents(request)):
         if need.missing.service == service and need.missing.entry:
-            return need.missing.entry, need.agents[0].id, False
-    return check.entry, "", check.credential is not None and not is_expired(check.credential)
+            return need.missing.entry, need.agents[0].id
+    return entry, ""
+
+
+def _without_entry(request: SignedInRequest, service: Service) -> HttpResponse:
+    """The gateway names no way, or none that it has: because there is none, or because it is connected already."""
+    own = request.gateway.credentials()
+    stored = next((one for one in own if one.service == service.service and not is_expired(one)), None)
+    if stored is None:
+        return _cannot(request, service)
+    if not service.kind and not stored.was_granted:
+        return _ask(request, service, is_stored=True)
+    messages.info(request, f"{service.name} is connected already. To connect it anew, delete it first.")
+    return HttpResponseRedirect(_next(request))
 
 
 def _missing(gateway: Gateway, agent_id: str) -> tuple[MissingService, ...]:
