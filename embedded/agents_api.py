@@ -45,7 +45,8 @@ async def list_agents(gateway: Gateway, request: Request, caller: Caller) -> JSO
     if "admin" in caller.roles:
         tenant_id = request.query_params.get("tenant_id") or tenant_id
     shown = [agent for agent in gateway.agents.values() if tenant_id is None or agent.tenant_id in (None, tenant_id)]
-    return JSONResponse({"agents": [document(agent) for agent in shown]})
+    own_first = sorted(shown, key=lambda agent: agent.tenant_id is None)
+    return JSONResponse({"agents": [document(agent) for agent in own_first]})
 
 
 async def get_for_operator(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
@@ -92,7 +93,7 @@ async def invoke(gateway: Gateway, request: Request, caller: Caller) -> ASGIApp:
 
 async def ask(gateway: Gateway, agent: Agent, body: Any, headers: dict[str, str], request_id: str) -> ASGIApp:
     """Post to the agent, and turn what it says into what the caller gets. Raises `Refused`."""
-    gateway.dials.agent_connections += 1
+    gateway.agent_connections += 1
     is_streaming = False
     answer: aiohttp.ClientResponse | None = None
     try:
@@ -107,7 +108,7 @@ async def ask(gateway: Gateway, agent: Agent, body: Any, headers: dict[str, str]
         raise invoke_failed("fetch failed") from exc
     finally:
         if not is_streaming:
-            gateway.dials.agent_connections -= 1
+            gateway.agent_connections -= 1
             if answer is not None:
                 answer.close()  # of an answer read to its end the connection is kept
     if not is_success(answer):
@@ -131,7 +132,7 @@ def streamed(gateway: Gateway, answer: aiohttp.ClientResponse, request_id: str) 
     def close() -> None:
         answer.close()
         gateway.runs.discard(run)
-        gateway.dials.agent_connections -= 1
+        gateway.agent_connections -= 1
 
     headers = {
         "content-type": "text/event-stream",

@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from embedded import holding, vault
 from embedded.ids import FILES
-from embedded.people import Person
+from embedded.people import Person, demonstration_people
 from embedded.replies import read_json, sentence
 from embedded.routes import open_route
-from embedded.state import Failure, Gateway
+from embedded.state import Dials, Failure, Gateway
 
 LOOPBACK = {"127.0.0.1", "::1"}
 SETTINGS = {"token_lifetime", "hold_limit", "heartbeat", "held_heartbeat", "mute_streams", "refuse_streams"}
@@ -32,12 +32,12 @@ async def report(gateway: Gateway, request: Request) -> JSONResponse:
             "requests": list(dials.requests),
             "open_streams": len(gateway.streams),
             "open_runs": len(gateway.runs),
-            "agent_connections": dials.agent_connections,
+            "agent_connections": gateway.agent_connections,
             "held": [confirmation.id for confirmation in holding.held(gateway)],
             "answers": dials.answers,
             "reasons": dials.reasons,
             "ran": dials.ran,
-            "files": gateway.files_by_person(),
+            "files": {p.email: gateway.files.within(p.id, "/") for p in gateway.people.values()},
             "runtime_tokens": {agent.name: agent.runtime_token for agent in gateway.agents.values()},
         }
     )
@@ -82,6 +82,21 @@ def drop_runs(gateway: Gateway, _: Any) -> None:
 
 def forget_holds(gateway: Gateway, _: Any) -> None:
     holding.forget(gateway)
+
+
+def reset(gateway: Gateway, _: Any) -> None:
+    """As freshly started, but that tokens stay good: for tests that share one gateway."""
+    for breaking in (forget_holds, drop_streams, drop_runs):
+        breaking(gateway, None)
+    gateway.confirmations.clear()
+    gateway.credentials.clear()
+    gateway.tickets.clear()
+    gateway.attempts.clear()
+    gateway.files.by_person.clear()
+    gateway.people = demonstration_people()
+    for provider in gateway.tool_providers.values():
+        provider.tools_read_at = float("-inf")
+    gateway.dials = Dials()
 
 
 def fail(gateway: Gateway, wanted: dict[str, Any] | None) -> None:
@@ -161,6 +176,7 @@ def person_named(gateway: Gateway, wanted: dict[str, Any]) -> Person:
 
 
 ACTIONS: dict[str, Callable[[Gateway, Any], dict[str, Any] | None]] = {
+    "reset": reset,
     "expire_tokens": expire_tokens,
     "drop_streams": drop_streams,
     "drop_runs": drop_runs,

@@ -22,7 +22,6 @@ from embedded.agents import (
 from embedded.app import gateway_app
 from embedded.auth import signing_key
 from embedded.dialect import Dialect
-from embedded.file_store import FileStore
 from embedded.ids import (
     BO,
     ECHO,
@@ -81,19 +80,16 @@ async def open_house(options: Options) -> AsyncIterator[Gateway]:
             await servers.start(gateway_app(gateway, has_dials=options.has_dials), socket)
             yield gateway
         finally:
-            break_off(gateway)
+            lose_held_calls(gateway)
             await servers.stop()
 
 
-def break_off(gateway: Gateway) -> None:
-    """As a gateway that stops: what is held is lost, and open answers break."""
+def lose_held_calls(gateway: Gateway) -> None:
     for task in list(gateway.held_calls.values()):
         task.cancel()
     for confirmation in gateway.confirmations.values():
         if confirmation.deadline:
             confirmation.deadline.cancel()
-    for answer in [*gateway.streams, *gateway.runs, *gateway.held_answers]:
-        answer.cut()
 
 
 async def furnish(gateway: Gateway, servers: Servers, *, has_dials: bool) -> None:
@@ -103,9 +99,7 @@ async def furnish(gateway: Gateway, servers: Servers, *, has_dials: bool) -> Non
             gateway.rules += rules_of_person(person_id)
     gateway.rules += rules_of_file_manager()
 
-    store = FileStore()
-    gateway.files_by_person = lambda: {person.email: store.within(person.id, "/") for person in gateway.people.values()}
-    await add_tools(gateway, servers, store)
+    await add_tools(gateway, servers)
     weather_url = await start_inside(servers, weather_api.app())
     github = oauth_provider.Provider(f"{gateway.url}/connect/callback")
     github_url = await start_inside(servers, oauth_provider.app(github))
@@ -119,9 +113,9 @@ async def start_inside(servers: Servers, app: ASGIApp) -> str:
     return url
 
 
-async def add_tools(gateway: Gateway, servers: Servers, store: FileStore) -> None:
+async def add_tools(gateway: Gateway, servers: Servers) -> None:
     secret = secrets.token_urlsafe(24)
-    url = await start_inside(servers, file_tools.app(store, secret))
+    url = await start_inside(servers, file_tools.app(gateway.files, secret))
     for id_, name, is_active in [(FILES, "Files", True), (RETIRED_TOOLS, "Retired tools", False)]:
         gateway.tool_providers[id_] = ToolProvider(id_, name, f"{url}/mcp", secret, TENANT, is_active)
 

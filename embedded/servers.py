@@ -42,6 +42,9 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self.stopping.wait(), 1)
 
     def stop(self) -> None:
+        """Close every connection, in the middle of an answer too, and then end."""
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
         self.should_exit = True
         self.stopping.set()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import aiohttp
 
 from embedded.clock import now
 from embedded.dialect import Dialect
+from embedded.file_store import FileStore
 from embedded.people import Person
 from embedded.streaming import Streamed
 
@@ -163,7 +163,6 @@ class Dials:
     answers: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str | None] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
-    agent_connections: int = 0
 
 
 @dataclass(slots=True)
@@ -208,7 +207,8 @@ class Gateway:
     listeners: set[Listener] = field(default_factory=set)
     held_calls: dict[str, asyncio.Task[bytes]] = field(default_factory=dict)
     dials: Dials = field(default_factory=Dials)
-    files_by_person: Callable[[], dict[str, list[str]]] = dict
+    files: FileStore = field(default_factory=FileStore)  # the tool server's; only the dials look in
+    agent_connections: int = 0
 
     def person_by_email(self, email: str) -> Person | None:
         wanted = email.strip().lower()

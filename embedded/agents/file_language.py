@@ -12,7 +12,10 @@ VERBS: list[tuple[Action, str]] = [
     ("delete", r"delet\w*|remov\w*|eras\w*|trash\w*|get rid of|throw (?:away|out)|drop|bin|discard\w*"),
     ("rename", r"renam\w*|mov(?:e|ing)|call|change the name of|change"),
     ("read", r"read|open|print|cat|contents? of|what(?:'s| is| does it say) in|what does|summari[sz]e"),
-    ("list", r"list|show|display|which|what|ls|dir|see|have i|do i have"),
+    (
+        "list",
+        r"list|show|display|ls|dir|see|have i|do i have|(?:what|which)(?= +(?:files?|documents?|is there|are there))",
+    ),
 ]
 VERB = re.compile("|".join(rf"\b(?P<{action}>{words})(?=\W|$)" for action, words in VERBS), re.IGNORECASE)
 NEGATION = re.compile(r"\b(don't|do not|dont|never|not|without)\s+(?:\w+\s+)?$", re.IGNORECASE)
@@ -81,7 +84,8 @@ def wish_for(action: Action, names: list[str], before: str, segment: str) -> Wis
         return Wish("rename", (names[0], names[1])) if len(names) > 1 else None
     if names:
         return Wish("read", tuple(names))
-    return Wish("list", folder=folder_in(segment)) if action == "list" else None
+    folder = folder_in(segment)
+    return Wish("list", folder=folder) if action == "list" or folder else None
 
 
 def merged(found: list[Wish]) -> list[Wish]:
