@@ -1,7 +1,8 @@
 """`/_dials`, only with `--dials`: how a test makes trouble, and sees what the gateway received."""
 
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from embedded import holding, vault
+from embedded import holding, tool_lists, vault
 from embedded.ids import FILES
 from embedded.people import Person, demonstration_people
 from embedded.replies import read_json, sentence
@@ -55,7 +56,8 @@ async def turn(gateway: Gateway, request: Request) -> JSONResponse:
         if name in SETTINGS:
             setattr(gateway.dials, name, value)
         else:
-            given |= ACTIONS[name](gateway, value) or {}
+            answer = ACTIONS[name](gateway, value)
+            given |= (await answer if inspect.isawaitable(answer) else answer) or {}
     for listener in gateway.listeners:
         listener.wake()
     return JSONResponse(given)
@@ -142,7 +144,7 @@ def change_credential(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any
     return {"id": vault.store(gateway, person.id, provider, secret, expires_at=expires_at).id}
 
 
-def hold(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any]:
+async def hold(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any]:
     """`{email, tool, arguments?, risk?, agent?}`: a held call as if that agent, or the person, had made it.
 
     Nobody waits for its answer, but it is answered, times out and is forgotten like any other.
@@ -164,6 +166,7 @@ def hold(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any]:
         tool=wanted["tool"],
         arguments=wanted.get("arguments"),
         risk=wanted.get("risk", "medium"),
+        described=await tool_lists.described(gateway, gateway.tool_providers[FILES], wanted["tool"]),
     )
     return {"id": confirmation.id}
 
@@ -175,7 +178,8 @@ def person_named(gateway: Gateway, wanted: dict[str, Any]) -> Person:
     return person
 
 
-ACTIONS: dict[str, Callable[[Gateway, Any], dict[str, Any] | None]] = {
+Given = dict[str, Any] | None
+ACTIONS: dict[str, Callable[[Gateway, Any], Given | Awaitable[Given]]] = {
     "reset": reset,
     "expire_tokens": expire_tokens,
     "drop_streams": drop_streams,

@@ -63,12 +63,11 @@ async def open_house(options: Options) -> AsyncIterator[Gateway]:
     """Everything runs inside this. Raises `PortTaken`, and `OSError` for a host that is not ours."""
     socket = listen(options.host, options.port)
     port = socket.getsockname()[1]
-    shown_host = "127.0.0.1" if options.host in ("0.0.0.0", "::", "") else options.host  # noqa: S104
     servers = Servers()
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=POOL_KEEPS)
     async with aiohttp.ClientSession(connector=connector) as client:
         gateway = Gateway(
-            url=f"http://{shown_host}:{port}",
+            url=f"http://{shown(options.host)}:{port}",
             dialect=options.dialect,
             signing_key=signing_key(options.secret),
             front_origins=options.front_origins,
@@ -82,6 +81,13 @@ async def open_house(options: Options) -> AsyncIterator[Gateway]:
         finally:
             lose_held_calls(gateway)
             await servers.stop()
+
+
+def shown(host: str) -> str:
+    """The host as it stands in a URL that this machine can open."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def lose_held_calls(gateway: Gateway) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded import holding
+from embedded import holding, tool_lists
 from embedded.agents_api import WAIT, bytes_of
 from embedded.auth import Caller, session_user
 from embedded.ids import new_id
@@ -22,7 +22,6 @@ from embedded.routes import flexible_route
 from embedded.state import Answer, Confirmation, Gateway, Rule, ToolProvider
 from embedded.streaming import Cut, Streamed, frame, while_connected
 
-TOOL_LIST_LIFETIME = 60  # seconds
 DEFAULT_RISK = "medium"
 
 
@@ -128,7 +127,7 @@ async def held_call(gateway: Gateway, upstream: "Upstream", call: Call) -> Strea
         arguments=call.arguments,
         risk=call.rule.risk or DEFAULT_RISK,
         rule_id=call.rule.id,
-        described=await upstream.description_of(call.tool),
+        described=await tool_lists.described(gateway, upstream.provider, call.tool),
     )
     work = asyncio.create_task(finish(confirmation, upstream, call))
     gateway.held_calls[confirmation.id] = work  # goes on when the caller hangs up
@@ -187,7 +186,7 @@ class Upstream:
             headers["cache-control"] = "no-cache"
             return Streamed(bytes_of(answer), headers=headers, status=answer.status, closing=answer.close)
         content = await answer.read()
-        self.remember_tools(content)
+        tool_lists.remember(self.provider, content)
         return Response(content, answer.status, headers)
 
     async def as_events(self, message: dict[str, Any], body: bytes) -> bytes:
@@ -201,29 +200,6 @@ class Upstream:
         except (aiohttp.ClientError, TimeoutError):
             return frame({"jsonrpc": "2.0", "id": message.get("id"), "error": unreachable()}, "message")
         return content if is_stream else b"event: message\ndata: " + content.strip() + b"\n\n"
-
-    async def description_of(self, tool: str) -> dict[str, Any]:
-        """`{description, inputSchema}`, if the list of tools is fresh, or the dialect wants it anyway."""
-        clock = asyncio.get_running_loop().time
-        if clock() - self.provider.tools_read_at > TOOL_LIST_LIFETIME:
-            if not self.gateway.dialect.describes_tools:
-                return {}
-            question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
-            await self.relay("POST", question)
-        return next(
-            (
-                {"description": known.get("description", ""), "inputSchema": known["inputSchema"]}
-                for known in self.provider.tools
-                if known["name"] == tool
-            ),
-            {},
-        )
-
-    def remember_tools(self, content: bytes) -> None:
-        result = json_object(content).get("result")
-        if isinstance(result, dict) and isinstance(result.get("tools"), list):
-            self.provider.tools = result["tools"]
-            self.provider.tools_read_at = asyncio.get_running_loop().time()
 
 
 def unreachable() -> dict[str, Any]:
