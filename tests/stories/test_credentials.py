@@ -12,7 +12,7 @@ import requests
 
 from embedded import ids
 from tests.embedded import Embedded
-from tests.portico import OFFERED, Portico
+from tests.portico import Portico
 from tests.stories.paging import Browser, Page
 
 PEOPLE = ("user@example.com", "admin@example.com", "operator@example.com", "other@example.com")
@@ -21,7 +21,7 @@ SECRET = 'wx-7Qf-very-secret-<b>&"-key'
 
 @dataclass
 class House:
-    """A gateway and a Portico of these stories' own, and the people at it."""
+    """A gateway, a Portico before it, and the people who come."""
 
     gateway: Embedded
     portico: Portico
@@ -57,6 +57,10 @@ class House:
         rows: list[dict[str, str]] = answer.json()["credentials"]
         return rows
 
+    def is_quiet(self) -> None:
+        self.gateway.dial(fail=None)
+        self.empty_vaults()
+
     def empty_vaults(self) -> None:
         for email in PEOPLE:
             for row in self.vault(email):
@@ -71,25 +75,15 @@ class House:
         return [one["body"] for one in self.gateway.report()["requests"] if one["path"] == path]
 
 
-@pytest.fixture(scope="module", params=["released", "guide"])
-def opened(request: pytest.FixtureRequest) -> Iterator[House]:
-    with Embedded.start(dialect=request.param) as gateway:
-        portico = Portico(gateway.url, GATEWAY_AGENTS=",".join(OFFERED))
-        try:
-            yield House(gateway, portico.start())
-        finally:
-            portico.close()
-
-
 @pytest.fixture
-def house(opened: House) -> Iterator[House]:
-    """With nothing connected and nothing failing."""
-    opened.gateway.dial(fail=None)
-    opened.empty_vaults()
-    yield opened
-    for browser in opened.browsers:
+def house(gateway: Embedded, portico: Portico) -> Iterator[House]:
+    """With nothing connected and nothing failing, before and after."""
+    house = House(gateway, portico)
+    house.is_quiet()
+    yield house
+    house.is_quiet()
+    for browser in house.browsers:
         browser.session.close()
-    opened.browsers.clear()
 
 
 def row_of(page: Page, name: str) -> list[str]:

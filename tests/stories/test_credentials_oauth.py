@@ -12,9 +12,9 @@ from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import OFFERED, Portico
 from tests.stories.paging import Browser, Page
-from tests.stories.test_credentials import House, house, opened
+from tests.stories.test_credentials import House, house
 
-__all__ = ["house", "opened"]  # fixtures
+__all__ = ["house"]  # a fixture
 
 CONNECT = f"/credentials/connect/github/?agent={ids.GITHUB_HELPER}&next=/agents/"
 
