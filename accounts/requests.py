@@ -46,7 +46,7 @@ def signed_in(
             return sign_in_again(request)
         return view(cast(SignedInRequest, request), *args, **kwargs)
 
-    return update_wrapper(inner, view)
+    return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", update_wrapper(inner, view))
 
 
 def page_of(request: HttpRequest) -> str:

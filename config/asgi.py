@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -11,24 +12,21 @@ from django.core.asgi import get_asgi_application
 from django.urls import path, re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django_app = get_asgi_application()
+pages: Any = get_asgi_application()  # sets Django up, so the rooms can be imported
 
+from agents.consumers import FollowRun  # noqa: E402
+from config.lifespan import lifespan  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402
 
-from agents.consumers import FollowRun  # noqa: E402  (Django has to be set up first)
-from config.lifespan import lifespan  # noqa: E402
+follow_run: Any = AuthMiddlewareStack(FollowRun.as_asgi())
+queue: Any = QueueConsumer.as_asgi()
+http: list[Any] = [path("runs/<uuid:run_id>/events/", follow_run), re_path("", pages)]
+websocket: list[Any] = [path("ws/confirmations/", queue)]
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter(
-            [
-                path("runs/<uuid:run_id>/events/", AuthMiddlewareStack(FollowRun.as_asgi())),
-                re_path("", django_app),
-            ]
-        ),
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([path("ws/confirmations/", QueueConsumer.as_asgi())]))
-        ),
+        "http": URLRouter(http),
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket))),
         "lifespan": lifespan,
     }
 )

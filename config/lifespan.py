@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from confirmations.hub import close_all
-
 from agents.runs import finish_all
+from confirmations.hub import close_all
 from gateway import streams
 
 if TYPE_CHECKING:

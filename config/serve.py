@@ -104,8 +104,8 @@ def start_embedded(front: str) -> subprocess.Popen[str]:
         GATEWAY_URL=announced.split()[-1],
         GATEWAY_AGENTS=",".join(OFFERED),
         SECRET_KEY=kept_secret("portico"),
-        DATABASE_URL=f"sqlite:///{KEPT / 'db.sqlite3'}",
     )
+    os.environ.setdefault("DATABASE_URL", f"sqlite:///{KEPT / 'db.sqlite3'}")
     return gateway
 
 

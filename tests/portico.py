@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -32,6 +33,21 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def wait_until_up(url: str, process: subprocess.Popen[Any]) -> None:
+    """Raises RuntimeError when the process ends, requests.ConnectionError when it is not up within 30 seconds."""
+    deadline = time.monotonic() + 30
+    while True:
+        if process.poll() is not None:
+            raise RuntimeError("the server did not start")
+        try:
+            requests.get(f"{url}/healthz", timeout=5)
+            return
+        except requests.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 class Portico:
@@ -70,17 +86,8 @@ class Portico:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "config.serve", "--port", str(self.port)], cwd=ROOT, env=self.environment
         )
-        deadline = time.monotonic() + 30
-        while True:
-            if self.process.poll() is not None:
-                raise RuntimeError("Portico did not start")
-            try:
-                requests.get(f"{self.url}/healthz", timeout=5)
-                return self
-            except requests.ConnectionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        wait_until_up(self.url, self.process)
+        return self
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:

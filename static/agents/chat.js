@@ -8,14 +8,18 @@ const send = document.querySelector("[data-send]")
 const stop = document.querySelector("[data-stop]")
 const message = send?.querySelector("textarea")
 
-const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 48 // pixels
+let readsTheEnd = true
 const toEnd = () => (log.scrollTop = log.scrollHeight)
 
-/** Change the transcript; a reader at its end stays there, one further up is not moved. */
-function keepingPlace(change) {
-  const stays = isAtEnd()
-  change()
-  if (stays) toEnd()
+function look() {
+  readsTheEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48 // pixels
+  jump.hidden = readsTheEnd
+}
+
+/** The transcript changed: a reader at its end stays there, one further up is not moved. */
+function changed() {
+  followAll()
+  if (readsTheEnd) toEnd()
   else jump.hidden = false
 }
 
@@ -30,7 +34,7 @@ function followAll() {
     if (article.dataset.isFollowed) continue
     article.dataset.isFollowed = "yes"
     answering(article)
-    follow(article, { changed: keepingPlace, ended: () => answering(null) })
+    follow(article, () => answering(null))
   }
 }
 
@@ -58,7 +62,7 @@ if (message) {
 }
 
 if (log) {
-  log.addEventListener("scroll", () => (jump.hidden = isAtEnd()), { passive: true })
+  log.addEventListener("scroll", look, { passive: true })
   jump.addEventListener("click", toEnd)
 
   send.addEventListener("htmx:afterRequest", ({ detail }) => {
@@ -67,6 +71,7 @@ if (log) {
       if (message.value.trim() === detail.requestConfig.formData.get("message").trim()) message.value = ""
       clearNotice()
       log.querySelector(".empty")?.remove()
+      readsTheEnd = true
       toEnd()
       message.focus()
     } else if (detail.xhr.status) say(detail.xhr.responseText.length < 500 ? detail.xhr.responseText : "This was not sent.")
@@ -88,7 +93,6 @@ if (log) {
     if (target.matches("[data-retry]") && !target.elements.csrfmiddlewaretoken)
       target.append(send.elements.csrfmiddlewaretoken.cloneNode()) // what came while following was rendered for nobody
   })
-  new MutationObserver(followAll).observe(log, { childList: true })
-  followAll()
-  toEnd()
+  new MutationObserver(changed).observe(log, { childList: true, characterData: true, subtree: true })
+  changed()
 }

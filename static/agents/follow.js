@@ -1,15 +1,13 @@
 // Follows one run: puts what the server sends into its article, until the run's end. Without it: a reload shows the answer.
 
-/** Follow the run of an article that says `data-follow`. Calls `changed` after each change, `ended` once. */
-export function follow(article, { changed, ended }) {
+/** Follow the run of an article that says `data-follow`; calls `ended` once. */
+export function follow(article, ended) {
   const parts = article.querySelector("[data-parts]")
   const tail = article.querySelector("[data-tail]")
   const source = new EventSource(`${article.dataset.follow}?after=${article.dataset.after}`)
 
   const on = (name, apply) =>
-    source.addEventListener(name, (event) => {
-      changed(() => apply(JSON.parse(event.data)))
-    })
+    source.addEventListener(name, (event) => apply(JSON.parse(event.data)))
 
   on("text", ({ delta }) => tail.append(delta))
   on("block", ({ html, tail: rest }) => {
@@ -21,12 +19,12 @@ export function follow(article, { changed, ended }) {
     parts.replaceChildren(fragment(html), tail)
     tail.textContent = ""
   })
-  on("end", ({ status, html }) => {
+  on("end", ({ html }) => {
     source.close()
     tail.remove()
     article.append(fragment(html))
     delete article.dataset.follow
-    ended(status)
+    ended()
   })
 }
 

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from tests.portico import Visitor
@@ -20,7 +20,7 @@ def run_of(page: str) -> str:
     return str(re.findall(r'data-run="([^"]+)"', page)[-1])
 
 
-def events_of(visitor: Visitor, run: str, after: int = 0) -> Iterator[tuple[int, str, Any]]:
+def events_of(visitor: Visitor, run: str, after: int = 0) -> Generator[tuple[int, str, Any]]:
     """(number, name, data) of each event that a follower is sent, until the run's end."""
     with visitor.gets(f"/runs/{run}/events/?after={after}", stream=True) as response:
         assert response.status_code == 200, response.status_code

@@ -1,0 +1,132 @@
+"""The commands that people type: they start, say what is wrong, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from embedded import ids
+from tests.embedded import Embedded
+from tests.portico import ROOT, Portico, Visitor, free_port, wait_until_up
+from tests.stories.following import events_of, run_of, watched
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "config.serve", "--demo", "--port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", "DEBUG": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield process, port
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def said(process: subprocess.Popen[str], sentence: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if sentence in line:
+            return
+    raise AssertionError("the demo ended")
+
+
+def test_ctrl_c_ends_every_process_within_five_seconds_with_streams_open(
+    demo: tuple[subprocess.Popen[str], int],
+) -> None:
+    process, port = demo
+    said(process, "Ctrl-C stops both")
+    server = Portico("http://unused.example")
+    server.url = f"http://127.0.0.1:{port}"
+    wait_until_up(server.url, process)
+    ana = Visitor(server)
+    ana.posts("/login/", email="user@example.com", try_as="1")
+    page = ana.posts(f"/agents/{ids.STORYTELLER}/", message="at length about harbours")
+    events = events_of(ana, run_of(page.text))
+    next(events)
+    everybody = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    assert len(everybody) >= 2
+    started = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, alive = psutil.wait_procs(everybody, timeout=5)
+    assert not alive, alive
+    assert time.monotonic() - started < 5
+    assert process.wait() == 0
+    events.close()
+    ana.session.close()
+    server.folder.cleanup()
+
+
+def test_a_taken_port_gets_a_clear_sentence() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        answer = subprocess.run(
+            [sys.executable, "-m", "config.serve", "--port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "DEBUG": "1"},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=30,
+        )
+    assert answer.returncode == 2
+    assert f"Port {port} is taken by another program." in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("GATEWAY_URL", "gateway"), ("GATEWAY_DIALECT", "klingon"), ("GATEWAY_KIND", "other")]
+)
+def test_a_setting_that_cannot_be_right_is_named_at_the_start(name: str, value: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "DEBUG": "1", name: value},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+    assert answer.returncode != 0
+    assert re.search(rf"{name} must be", answer.stderr)
+
+
+def test_the_process_says_that_it_lives_and_can_serve(own_gateway: Embedded, own_portico: Portico) -> None:
+    stranger = Visitor(own_portico)
+    assert stranger.gets("/healthz").json() == {"status": "ok"}
+    assert stranger.gets("/readyz").json() == {"database": "ok", "gateway": "ok"}
+    own_gateway.kill()
+    away = stranger.gets("/readyz")
+    assert (away.status_code, away.json()["gateway"]) == (200, "away")
+    stranger.session.close()
+
+
+def test_daphne_serves_the_same(own_gateway: Embedded) -> None:
+    server = Portico(own_gateway.url, SERVER="daphne").start()
+    ana = Visitor(server)
+    ana.signs_in("user@example.com")
+    page = ana.posts(f"/agents/{ids.STORYTELLER}/", message="short, on kites")
+    text, status = watched(ana, run_of(page.text))
+    assert status == "finished"
+    assert "kites" in text
+    ana.session.close()
+    server.close()
