@@ -44,7 +44,7 @@ def wishes(text: str, known: Sequence[str] = ()) -> list[Wish]:
 
     `known` are paths that exist: with them `the budget` finds `/budget.xlsx`.
     """
-    verbs = list(VERB.finditer(text))
+    verbs = list(VERB.finditer(without_names(text)))
     names = names_in(text, known)
     found: list[Wish] = []
     waiting = [name for at, name in names if verbs and at < verbs[0].start()]  # "notes.txt: delete it"
@@ -65,6 +65,13 @@ def wishes(text: str, known: Sequence[str] = ()) -> list[Wish]:
     return merged(found)
 
 
+def without_names(text: str) -> str:
+    """The same text with blanks where files are named, since `list.txt` asks for no list."""
+    for pattern in (QUOTED, NAME):
+        text = pattern.sub(lambda match: " " * len(match.group()), text)
+    return text
+
+
 def action_of(verb: re.Match[str]) -> Action:
     return next(action for action, _ in VERBS if verb.group(action))
 
@@ -77,7 +84,7 @@ def wish_for(action: Action, names: list[str], before: str, segment: str) -> Wis
     if action == "wipe" and not names:
         return Wish("wipe", folder=folder_in(segment))
     if action in ("wipe", "delete"):
-        if is_about_all:
+        if is_about_all or (not names and folder_in(segment)):
             return Wish("wipe", folder=folder_in(segment))
         return Wish("delete", tuple(names)) if names else None
     if action == "rename":

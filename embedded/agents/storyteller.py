@@ -44,7 +44,7 @@ async def converse(question: Asked) -> Events:
 
 
 def subject_of(text: str) -> str:
-    """ "Please tell me a short story about bridges!" is about `bridges`."""
+    """What to speak about: of "Please tell me a short story about bridges!" it is `bridges`."""
     found = SUBJECT.search(text)
     subject = found["subject"] if found else OPENING.sub("", text)
     subject = ENDING.sub("", " ".join(subject.split()))

@@ -30,7 +30,7 @@ def app(secret: str, client: aiohttp.ClientSession, weather_url: str) -> ASGIApp
 
 
 def place_in(text: str) -> str | None:
-    """ "What's the weather in São Paulo today?" asks for `São Paulo`."""
+    """The place that is asked for: of "What's the weather in São Paulo today?" it is `São Paulo`."""
     found = PLACE.search(text)
     place = NOISE.sub(" ", found["place"] if found else text)
     return " ".join(place.split()).strip(" ?!.,;:") or None

@@ -367,6 +367,8 @@ KNOWN = list(first_files())
         ("don't delete report.pdf", [Wish("keep", ("report.pdf",))]),
         ("delete all my files", [Wish("wipe")]),
         ("please wipe everything", [Wish("wipe")]),
+        ("rename read-me.md to list.txt", [Wish("rename", ("read-me.md", "list.txt"))]),
+        ("remove the old folder", [Wish("wipe", folder="/old")]),
         ("what time is it", []),
     ],
 )
