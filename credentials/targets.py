@@ -58,6 +58,8 @@ def target_of(address: str) -> Target | None:
         return None
     if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not _plain_host.fullmatch(hostname):
         return None
+    if not parts.netloc.isascii():  # so that the browser goes where we read that it goes: IDNA has two readings of ß
+        address = parts._replace(netloc=hostname if port is None else f"{hostname}:{port}").geturl()
     return Target(address, parts.scheme, hostname, port or DEFAULT_PORTS[parts.scheme])
 
 

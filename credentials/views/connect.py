@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
@@ -26,7 +28,7 @@ from gateway import Credential, Gateway, MissingService, Service
 from gateway.errors import GatewayError, NotAccepted, NotAllowed, NotFound, SignedOut
 
 FORMS = {"key": "credentials/connect_key.html", "token": "credentials/connect_token.html"}
-EITHER = "credentials/connect_secret.html"  # of an expired credential the gateway does not tell people the kind
+EITHER = "credentials/connect_secret.html"  # of what is stored, the released gateway tells people no kind
 NO = frozenset({"denied", "cancelled", "canceled"})  # `status` of somebody who declined
 
 
@@ -44,6 +46,8 @@ def auth_connect(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{address}?{urlencode(kept)}" if kept else address)
 
 
+@sensitive_post_parameters("secret")
+@never_cache  # the page may hold an entry with a ticket
 @signed_in
 @require_http_methods(["GET", "POST"])
 def connect(request: SignedInRequest, service: str) -> HttpResponse:
