@@ -1,0 +1,327 @@
+"""What people see of calls that wait for an approval, and what their answers do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.approving import (
+    ANA,
+    BO,
+    GIL,
+    OLU,
+    SOON,
+    connected,
+    held,
+    live_page,
+    open_page,
+    resolved_elsewhere,
+    words,
+)
+
+LEAVES = 10.0  # seconds in which a decided item is gone
+Arriving = Callable[[str], Visitor]
+
+
+@pytest.fixture
+def bo(visitor: Arriving) -> Visitor:
+    """The admin of Ana's organisation."""
+    return visitor(BO)
+
+
+@pytest.fixture
+def olu(visitor: Arriving) -> Visitor:
+    return visitor(OLU)
+
+
+@pytest.fixture
+def short_limit(gateway: Embedded) -> Iterator[None]:
+    gateway.dial(hold_limit=1.5)
+    yield
+    gateway.dial(hold_limit=300)
+
+
+def test_a_risky_call_appears_by_itself_for_whoever_asked_and_for_the_admin(
+    ana: Visitor, bo: Visitor, gateway: Embedded
+) -> None:
+    with live_page(ana) as hers, live_page(bo) as his:
+        wipe = held(gateway, ANA, "wipe_folder", "critical", "File manager", folder="/reports", force=True)
+        for page in (hers, his):
+            page.reads(wipe, "wipe_folder")
+            for text in ("Critical", "File manager", "Ana Lima", "acme", "folder", "/reports", "force", "true", "left"):
+                assert text in page.items[wipe]
+            assert page.count >= 1
+    for visitor in (ana, bo):
+        page_text = words(visitor.reads("/confirmations/"))
+        assert "wipe_folder" in page_text and "/reports" in page_text and "Approve" in page_text
+
+
+def test_nobody_else_hears_of_it(ana: Visitor, bo: Visitor, olu: Visitor, gil: Visitor, gateway: Embedded) -> None:
+    with live_page(bo) as his, live_page(olu) as olus, live_page(gil) as gils:
+        secret = held(gateway, ANA, "pay_invoice", agent="File manager")
+        his.reads(secret, "pay_invoice")
+        of_olu, of_gil = held(gateway, OLU, "tidy_up"), held(gateway, GIL, "tidy_up")
+        olus.reads(of_olu, "tidy_up")
+        gils.reads(of_gil, "tidy_up")
+        assert secret not in olus.ever | gils.ever
+        his.reads(of_olu, "tidy_up")
+        assert of_gil not in his.ever
+    for stranger in (olu, gil):
+        assert secret not in stranger.reads("/confirmations/")
+    assert "only what you asked for yourself" in olu.reads("/confirmations/")
+
+
+def test_an_approval_is_said_on_every_open_page_and_then_the_item_leaves(
+    ana: Visitor, bo: Visitor, visitor: Arriving, gateway: Embedded
+) -> None:
+    with live_page(ana) as hers, live_page(bo) as his, live_page(visitor(BO)) as his_other_browser:
+        call = held(gateway, ANA, "rename_file", "medium", "File manager", old="a.txt", new="b.txt")
+        for page in (hers, his, his_other_browser):
+            page.reads(call, "rename_file")
+        answer = bo.posts(f"/confirmations/{call}/confirm/", page="/confirmations/", reason="looks fine")
+        assert answer.url.endswith("/confirmations/") and "Approved: rename_file" in words(answer.text)
+        hers.reads(call, "Approved by Bo Adler")
+        his.reads(call, "Approved by you")
+        his_other_browser.reads(call, "Approved by you")
+        assert "Approve " not in hers.items[call].replace("Approved", "")
+        for page in (hers, his, his_other_browser):
+            page.sees(lambda page: call not in page.items, LEAVES)
+            assert page.numbers == sorted(set(page.numbers))
+    report = gateway.report()
+    assert report["answers"][call] == "confirm" and call in report["ran"] and report["reasons"][call] == "looks fine"
+
+
+def test_a_rejection_tells_everybody_why(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    with live_page(ana) as hers:
+        call = held(gateway, ANA, "delete_file", path="*")
+        hers.reads(call, "delete_file")
+        bo.posts(f"/confirmations/{call}/reject/", page="/confirmations/", reason="too broad")
+        hers.reads(call, "Rejected by Bo Adler: too broad")
+    report = gateway.report()
+    assert report["answers"][call] == "reject" and report["reasons"][call] == "too broad"
+    assert "Rejected by Bo Adler: too broad" in words(ana.reads(f"/confirmations/{call}/"))
+
+
+def test_who_rejects_has_to_say_why_and_keeps_what_was_typed(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="old.txt")
+    refused = ana.posts(f"/confirmations/{call}/reject/", reason="   ")
+    assert refused.status_code == 400 and "a reason is needed to reject" in refused.text
+    lengthy = "no " * 700
+    refused = ana.posts(f"/confirmations/{call}/reject/", reason=lengthy)
+    assert refused.status_code == 400 and lengthy.strip() in refused.text and "2000 characters" in refused.text
+    assert call in gateway.report()["held"]
+
+
+def test_a_second_answer_learns_what_the_first_one_was(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="x")
+    ana.posts(f"/confirmations/{call}/confirm/")
+    late = bo.posts(f"/confirmations/{call}/reject/", reason="no")
+    assert late.status_code == 200 and "This was already resolved: approved by Ana Lima" in words(late.text)
+    assert gateway.report()["answers"][call] == "confirm"
+
+
+def test_two_opposite_answers_at_once_leave_one_story(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    for _ in range(5):
+        call = held(gateway, ANA, "delete_file", path="both")
+        with ThreadPoolExecutor(2) as people:
+            yes = people.submit(ana.posts, f"/confirmations/{call}/confirm/")
+            no = people.submit(bo.posts, f"/confirmations/{call}/reject/", reason="never")
+            pages = [words(yes.result().text), words(no.result().text)]
+        assert sum("already resolved" in page for page in pages) == 1
+        sent = [one for one in gateway.report()["requests"] if call in one["path"] and one["method"] == "POST"]
+        assert len(sent) == 1
+        how = "Approved" if gateway.report()["answers"][call] == "confirm" else "Rejected"
+        assert how in words(ana.reads(f"/confirmations/{call}/")) and how in words(bo.reads(f"/confirmations/{call}/"))
+
+
+def test_an_answer_given_with_another_program_is_noticed(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    with live_page(ana) as hers, live_page(bo) as his:
+        first = held(gateway, ANA, "send_mail", agent="File manager", to="all@example.com")
+        second = held(gateway, ANA, "send_mail", agent="File manager", to="one@example.com")
+        for page in (hers, his):
+            page.reads(second, "one@example.com")
+        resolved_elsewhere(gateway, BO, first, "reject", reason="spam")
+        resolved_elsewhere(gateway, ANA, second, "confirm")
+        hers.reads(first, "Rejected by Bo Adler: spam")
+        his.reads(first, "Rejected by you: spam")
+        hers.reads(second, "Approved by you")
+        his.reads(second, "Approved by Ana Lima")
+
+
+def test_a_call_nobody_answers_times_out_on_the_page(
+    bo: Visitor, ana: Visitor, gateway: Embedded, short_limit: None
+) -> None:
+    with live_page(bo) as his:
+        call = held(gateway, ANA, "delete_file", agent="File manager", path="slow")
+        his.reads(call, "Timed out", 8)
+        his.sees(lambda page: call not in page.items, LEAVES)
+    assert "Timed out" in words(ana.reads(f"/confirmations/{call}/"))
+
+
+def test_approving_what_nobody_waits_for_says_that_nothing_ran(bo: Visitor, ana: Visitor, gateway: Embedded) -> None:
+    with live_page(bo) as his:
+        call = held(gateway, ANA, "delete_file", agent="File manager", path="lost")
+        his.reads(call, "lost")
+        gateway.dial(forget_holds=True)
+        if gateway.dialect == "released":
+            his.reads(call, "Lost by the gateway")
+            assert "Lost by the gateway" in words(ana.reads(f"/confirmations/{call}/"))
+        answer = bo.posts(f"/confirmations/{call}/confirm/")
+        assert "nobody was waiting any more: nothing ran" in words(answer.text)
+        if gateway.dialect == "guide":  # whose list goes on naming it
+            his.reads(call, "Approved by you (nobody was waiting any more: nothing ran)")
+    assert call not in gateway.report()["ran"]
+    assert "Approved, but nothing ran" in words(bo.reads("/confirmations/history/"))
+
+
+def test_another_persons_call_is_shut(ana: Visitor, gil: Visitor, olu: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="private.txt")
+    for stranger in (gil, olu):
+        doors = [
+            stranger.gets(f"/confirmations/{call}/"),
+            stranger.posts(f"/confirmations/{call}/confirm/"),
+            stranger.posts(f"/confirmations/{call}/reject/", reason="mine now"),
+        ]
+        for door in doors:
+            assert door.status_code == 403 and "private.txt" not in door.text
+            assert "does not allow" in words(door.text)
+        assert "delete_file" not in stranger.reads("/confirmations/history/")
+    assert call in gateway.report()["held"]
+
+
+def test_an_unknown_call_is_said_to_be_gone(ana: Visitor) -> None:
+    page = ana.gets("/confirmations/no-such-call-at-all00/")
+    assert page.status_code == 404 and "gone" in words(page.text)
+    answer = ana.posts("/confirmations/no-such-call-at-all00/confirm/", page="/confirmations/")
+    assert "does not know this call any more" in words(answer.text)
+
+
+def test_a_decision_is_a_form_with_a_token(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="csrf")
+    assert ana.gets(f"/confirmations/{call}/confirm/").status_code == 405
+    forged = ana.session.post(f"{ana.portico.url}/confirmations/{call}/confirm/", timeout=SOON)
+    assert forged.status_code == 403
+    assert call in gateway.report()["held"]
+
+
+def test_a_form_that_htmx_posts_swaps_its_own_item(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="swap")
+    headers = {"HX-Request": "true", "X-CSRFToken": ana.csrf_token(), "Referer": f"{ana.portico.url}/confirmations/"}
+
+    def posts(how: str, **fields: str) -> tuple[str, str]:
+        answer = ana.session.post(
+            f"{ana.portico.url}/confirmations/{call}/{how}/", data=fields, headers=headers, timeout=SOON
+        )
+        assert answer.status_code == 200 and "<html" not in answer.text
+        return answer.text, answer.headers.get("HX-Retarget", "")
+
+    again, place = posts("reject", reason="", risk="high")
+    assert place == "closest [data-answering]" and "a reason is needed" in again and "<form" in again
+    item, place = posts("reject", reason="because")
+    assert not place and "Rejected by you: because" in words(item) and f'data-confirmation="{call}"' in item
+    item, _ = posts("confirm")
+    assert "This was already resolved: rejected by you: because" in words(item)
+
+
+def test_when_the_gateway_swallows_an_answer_the_page_does_not_pretend(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="swallowed")
+    path = "confirmations/%s/confirm" if gateway.dialect == "guide" else "confirmation/%s/respond"
+    gateway.dial(fail={"path": f"/api/v1/{path % call}", "status": 500})
+    answer = ana.posts(f"/confirmations/{call}/confirm/", page="/confirmations/")
+    assert "did not say whether your answer arrived" in words(answer.text)
+    assert "Approved: delete_file" in words(ana.posts(f"/confirmations/{call}/confirm/").text)
+
+
+def test_hidden_and_turning_characters_are_written_out_and_nothing_is_cut(ana: Visitor, gateway: Embedded) -> None:
+    lengthy = "x" * 20_000 + "THE END"
+    call = held(
+        gateway,
+        ANA,
+        "run\u200b_script",
+        path="invoice\u202efdp.exe",
+        script=f"echo hi\n<script>alert(1)</script>{lengthy}",
+        **{"na\u200bme": "v\u00a0w", "tail": "a.txt "},
+    )
+    page = ana.reads(f"/confirmations/{call}/")
+    for text in (
+        "invoice⟨U+202E⟩fdp.exe",
+        "run⟨U+200B⟩_script",
+        "na⟨U+200B⟩me",
+        "v⟨U+00A0⟩w",
+        "a.txt⟨U+0020⟩",
+        lengthy,
+    ):
+        assert text in page
+    assert "<script>alert(1)" not in page and "&lt;script&gt;alert(1)" in page
+    assert not re.search("[\u202e\u200b]", words(page))
+    assert "1 hidden character, made visible here" in words(page)
+
+
+def test_the_gravest_call_comes_first_on_the_page(gil: Visitor, gateway: Embedded) -> None:
+    low, critical, high = (held(gateway, GIL, "order", risk, n=risk) for risk in ("low", "critical", "high"))
+    page = gil.reads("/confirmations/")
+    assert page.index(critical) < page.index(high) < page.index(low)
+
+
+def test_history_is_ones_own_and_for_an_admin_the_tenants(
+    ana: Visitor, bo: Visitor, gil: Visitor, gateway: Embedded
+) -> None:
+    tool = "history_tool"
+    call = held(gateway, ANA, tool)
+    ana.posts(f"/confirmations/{call}/reject/", reason="not today")
+    assert "not today" in words(ana.reads("/confirmations/history/"))
+    his = words(bo.reads("/confirmations/history/"))
+    assert "not today" in his and "Ana Lima" in his
+    assert tool not in gil.reads("/confirmations/history/")
+
+
+def test_strangers_and_foreign_pages_get_no_socket(ana: Visitor, visitor: Arriving, portico: Portico) -> None:
+    other_port = f"http://127.0.0.1:{portico.port + 1}"
+    tries: list[tuple[Visitor, str | None]] = [
+        (visitor(""), portico.url),
+        (ana, "https://evil.example.test"),
+        (ana, other_port),
+        (ana, None),
+        (ana, "null"),
+    ]
+    forged = visitor("")
+    forged.session.cookies.set("sessionid", "made-up")
+    for who, origin in [*tries, (forged, portico.url)]:
+        with pytest.raises(InvalidStatus) as refused:
+            connected(who, origin)
+        assert refused.value.response.status_code == 403
+
+
+def test_signing_out_closes_the_open_page_at_once(visitor: Arriving) -> None:
+    leaving, staying = visitor(BO), visitor(BO)
+    with live_page(leaving) as page, live_page(staying) as other:
+        leaving.posts("/logout/")
+        assert page.closes() == 4401
+        assert "sign in again" in page.ended
+        other.socket.ping().wait(SOON)
+
+
+def test_another_sign_in_in_the_same_browser_closes_it_too(visitor: Arriving) -> None:
+    browser = visitor(BO)
+    with live_page(browser) as page:
+        browser.signs_in(GIL)
+        assert page.closes() == 4401
+
+
+def test_what_a_page_says_on_the_socket_changes_nothing(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="spoken")
+    with open_page(ana) as page:
+        page.reads(call, "spoken")
+        for text in ("{", json.dumps({"type": "confirm", "id": call}), "[]"):
+            page.socket.send(text)
+        page.socket.send(b"\x00\x01")
+        more = held(gateway, ANA, "next_one")
+        page.reads(more, "next_one")
+    assert call in gateway.report()["held"]

@@ -1,0 +1,140 @@
+"""The queue while the gateway is in trouble: the page says so, and is right again by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.approving import ANA, BO, SOON, held, live_page, open_page, words
+
+BACK = 35.0  # seconds in which a page has to be right again by itself
+
+
+@pytest.fixture(params=["released", "guide"])
+def frail(request: pytest.FixtureRequest) -> Iterator[Embedded]:
+    with Embedded.start(dialect=request.param) as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def arrive(frail: Embedded) -> Iterator[Callable[[str], Visitor]]:
+    server = Portico(frail.url, DJANGO_SETTINGS_MODULE="tests.impatient").start()
+    come: list[Visitor] = []
+
+    def arriving(email: str) -> Visitor:
+        come.append(Visitor(server))
+        come[-1].signs_in(email)
+        return come[-1]
+
+    yield arriving
+    for one in come:
+        one.session.close()
+    server.close()
+
+
+Arriving = Callable[[str], Visitor]
+
+
+def test_a_gateway_that_goes_and_comes_back(frail: Embedded, arrive: Arriving) -> None:
+    bo = arrive(BO)
+    with live_page(bo) as page:
+        before = held(frail, ANA, "delete_file", agent="File manager", path="before")
+        page.reads(before, "before")
+        frail.kill()
+        page.sees(lambda page: page.state == "reconnecting")
+        assert before in page.items
+        away = bo.gets("/confirmations/")
+        assert away.status_code == 503 and "cannot be reached" in words(away.text)
+        assert bo.posts(f"/confirmations/{before}/reject/", reason="kept for later").status_code == 503
+        frail.launch(int(frail.url.rsplit(":", 1)[1]))
+        page.sees(lambda page: page.state == "live", BACK)
+        page.reads(before, "does not know this call any more")
+        after = held(frail, ANA, "delete_file", agent="File manager", path="after")
+        page.reads(after, "after")
+
+
+def test_a_typed_reason_outlives_a_gateway_that_is_away(frail: Embedded, arrive: Arriving) -> None:
+    ana = arrive(ANA)
+    call = held(frail, ANA, "delete_file", path="x")
+    frail.dial(fail={"path": f"/api/v1/{base(frail)}/{call}", "status": 503, "times": 2})
+    assert ana.posts(f"/confirmations/{call}/reject/", reason="kept for later").status_code == 503
+    assert "kept for later" in ana.reads(f"/confirmations/{call}/")
+
+
+def test_a_line_that_breaks_loses_nothing(frail: Embedded, arrive: Arriving) -> None:
+    with live_page(arrive(BO)) as page:
+        frail.dial(refuse_streams=True, drop_streams=True)
+        page.sees(lambda page: page.state != "live")
+        meanwhile = held(frail, ANA, "delete_file", agent="File manager", path="meanwhile")
+        page.reads(meanwhile, "meanwhile")
+        assert page.state == "polling"
+        frail.dial(refuse_streams=False)
+        page.sees(lambda page: page.state == "live", BACK)
+        assert "meanwhile" in page.items[meanwhile]
+
+
+def test_a_list_that_cannot_be_read_is_said_and_mended(frail: Embedded, arrive: Arriving) -> None:
+    with live_page(arrive(BO)) as page:
+        call = held(frail, ANA, "delete_file", agent="File manager", path="x")
+        page.reads(call, "delete_file")
+        path = "/api/v1/confirmations/list" if frail.dialect == "guide" else "/api/v1/stream/pending"
+        frail.dial(fail={"path": path, "status": 500, "times": 3})
+        page.sees(lambda page: page.state == "reconnecting")
+        page.sees(lambda page: page.state == "live", BACK)
+        assert call in page.items
+
+
+def test_a_refused_token_asks_to_sign_in_again(frail: Embedded, arrive: Arriving) -> None:
+    ana = arrive(ANA)
+    with live_page(ana) as page:
+        call = held(frail, ANA, "delete_file", path="x")
+        page.reads(call, "delete_file")
+        token = ana.csrf_token()
+        frail.dial(expire_tokens=True)
+        assert page.closes(10) == 4401
+        assert "sign in again" in page.ended
+    item = f"{ana.portico.url}/confirmations/{call}/"
+    form = {"csrfmiddlewaretoken": token, "reason": "typed in vain"}
+    refused = ana.session.post(f"{item}reject/", data=form, headers={"Referer": item}, timeout=SOON)
+    assert "/login/" in refused.url
+    ana.signs_in(ANA)
+    assert "typed in vain" in ana.reads(f"/confirmations/{call}/")
+
+
+def test_somebody_who_is_an_admin_no_longer_is_shown_nothing_more(frail: Embedded, arrive: Arriving) -> None:
+    bo = arrive(BO)
+    with live_page(bo) as page:
+        frail.dial(person={"email": BO, "roles": []})
+        assert page.closes(10) == 4401
+        assert "Your roles changed" in page.ended
+
+
+def test_one_stream_serves_all_pages_of_a_person_and_ends_with_them(frail: Embedded, arrive: Arriving) -> None:
+    first, second = arrive(BO), arrive(BO)
+    with live_page(first) as one, live_page(first), live_page(second) as other:
+        assert frail.report()["open_streams"] == 1
+        first.posts("/logout/")
+        assert one.closes() == 4401
+        other.sees(lambda page: page.state == "live")
+        call = held(frail, ANA, "delete_file", agent="File manager", path="still told")
+        other.reads(call, "still told")
+        assert frail.report()["open_streams"] == 1
+        second.posts("/logout/")
+        assert other.closes() == 4401
+    assert frail.report()["open_streams"] == 0
+
+
+def test_a_page_opened_while_the_gateway_is_away_comes_alive(frail: Embedded, arrive: Arriving) -> None:
+    bo = arrive(BO)
+    frail.stop()
+    with open_page(bo) as page:
+        page.sees(lambda page: page.state == "reconnecting")
+        frail.launch(int(frail.url.rsplit(":", 1)[1]))
+        page.sees(lambda page: page.state == "live", BACK)
+
+
+def base(gateway: Embedded) -> str:
+    return "confirmations" if gateway.dialect == "guide" else "confirmation"
