@@ -52,15 +52,18 @@ def window(browser: Browser, demo: Portico) -> Iterator[Window]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("response", lambda got: complaints.append(got.url) if got.status >= 500 else None)
+        page.on("console", lambda said: complaints.append(said.text) if is_complaint(said) else None)
         page.goto("/")
         if who:
             page.get_by_role("button", name=who).click()
             expect(page.get_by_role("heading", name="Agents")).to_be_visible()
         return page
 
-    def is_ours(said: ConsoleMessage) -> bool:
-        return said.type == "error" and said.location["url"].startswith(demo.url)
+    def is_complaint(said: ConsoleMessage) -> bool:
+        """Of scripts and of the content policy; that a wrong password gets a 401, or that we are offline, is none."""
+        expected = ("Failed to load resource", "htmx:")
+        return said.type == "error" and said.location["url"].startswith(demo.url) and not said.text.startswith(expected)
 
     yield opened
     for context in contexts:
