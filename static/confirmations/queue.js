@@ -4,6 +4,9 @@ const list = document.querySelector("[data-approval-queue], [data-approval]")
 const only = list?.dataset.approval // the id, on the page of one item
 const sources = new Map() // id -> what the socket sent last
 const FADES = 4000 // ms that a verdict is fully there before it leaves
+const LOOKS_AGAIN = 1000 // ms
+const AT_REST = 5000 // ms without a movement or a key
+let touched = 0
 
 const find = id => [...list.children].find(item => item.dataset.confirmation === id)
 
@@ -45,11 +48,11 @@ function put(fresh) {
   } else if (old.dataset.state !== fresh.dataset.state) replace(old, fresh)
   else if (fresh.dataset.state === "waiting" && sources.has(id) && sources.get(id) !== source) retell(old, fresh)
   sources.set(id, source)
-  if (fresh.dataset.state !== "waiting" && !only) setTimeout(() => find(id)?.setAttribute("data-leaving", ""), FADES)
+  if (fresh.dataset.state !== "waiting" && !only) setTimeout(() => (find(id) ?? fresh).dataset.leaving ||= "soon", FADES)
 }
 
 function tally() {
-  const waiting = [...list.children].filter(item => item.dataset.state === "waiting")
+  const waiting = [...list.children].filter(item => item.dataset.state === "waiting" && !item.dataset.leaving)
   for (const place of document.querySelectorAll("[data-count]")) {
     const number = waiting.filter(item => item.dataset.risk === place.dataset.count).length
     place.querySelector("b").textContent = number
@@ -60,11 +63,24 @@ function tally() {
   if (!list.childElementCount) list.replaceChildren() // no white space left: styles look for an empty list
 }
 
+// An item above the one that somebody points at or types in stays, faded, until hands are elsewhere or at rest: nothing moves
+// under them.
+function isAboveHands(item) {
+  if (Date.now() - touched > AT_REST) return false
+  for (let next = item.nextElementSibling; next; next = next.nextElementSibling)
+    if (next.matches(":hover") || next.contains(document.activeElement)) return true
+  return false
+}
+
 function drop(item) {
-  if (!item) return
+  if (!item?.isConnected) return
+  item.dataset.leaving = "gone"
+  for (const button of item.querySelectorAll("[data-answer] button")) button.disabled = true
+  if (isAboveHands(item)) return setTimeout(() => item.dataset.leaving === "gone" && drop(item), LOOKS_AGAIN)
   const hadFocus = item.contains(document.activeElement)
   item.remove()
   if (hadFocus) (list.querySelector("button, input") ?? document.querySelector("#main")).focus({ preventScroll: true })
+  tally()
 }
 
 const relevant = id => !only || id === only
@@ -87,4 +103,6 @@ if (list) {
     tally()
   })
   document.addEventListener("htmx:afterSwap", tally)
+  for (const touch of ["pointermove", "pointerdown", "keydown"])
+    document.addEventListener(touch, () => (touched = Date.now()), { passive: true })
 }
