@@ -96,6 +96,7 @@ def connected(visitor: Visitor, origin: str | None) -> ClientConnection:
         address(visitor),
         additional_headers={"Cookie": cookies(visitor)},
         origin=Origin(origin) if origin is not None else None,
+        max_size=None,
     )
 
 

@@ -136,5 +136,29 @@ def test_a_page_opened_while_the_gateway_is_away_comes_alive(frail: Embedded, ar
         page.sees(lambda page: page.state == "live", BACK)
 
 
+def test_a_page_that_does_not_read_slows_nobody_and_catches_up(frail: Embedded, arrive: Arriving) -> None:
+    bo = arrive(BO)
+    with live_page(bo) as stalled, live_page(bo) as brisk:
+        for number in range(150):
+            last = held(frail, ANA, "note", agent="File manager", text=f"{number} " * 20_000)
+        brisk.sees(lambda page: last in page.items, 15)
+        assert len(brisk.ever) == 150
+        stalled.sees(lambda page: last in page.items, 15)
+        assert len(stalled.ever) == 150
+
+
+def test_an_admin_without_a_tenant_is_told_why_nothing_is_there(frail: Embedded, arrive: Arriving) -> None:
+    frail.dial(person={"email": BO, "tenantId": None})
+    bo = arrive(BO)
+    call = held(frail, ANA, "delete_file", agent="File manager", path="not for you")
+    page = bo.reads("/confirmations/")
+    assert "only the confirmations of their own tenant, and you have none" in words(page)
+    assert call not in page
+    with live_page(bo) as live:
+        own = held(frail, BO, "tidy_up")
+        live.reads(own, "tidy_up")
+        assert call not in live.ever
+
+
 def base(gateway: Embedded) -> str:
     return "confirmations" if gateway.dialect == "guide" else "confirmation"
