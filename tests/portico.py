@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,17 @@ def wait_until_up(url: str, process: subprocess.Popen[Any]) -> None:
             time.sleep(0.05)
 
 
+@cache
+def empty_database() -> Path:
+    """A migrated database with nothing in it: made once, copied for each Portico."""
+    folder = Path(tempfile.mkdtemp(prefix="portico-empty-"))
+    atexit.register(shutil.rmtree, folder)
+    database = folder / "db.sqlite3"
+    environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": f"sqlite:///{database}"}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+    return database
+
+
 class Portico:
     """A running Portico with a database of its own."""
 
@@ -80,9 +94,9 @@ class Portico:
         return cls(gateway_url, DEBUG="", DEMO="1", GATEWAY_AGENTS=",".join(OFFERED), **settings)
 
     def start(self) -> Portico:
-        if not (Path(self.folder.name) / "migrated").exists():
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=self.environment, check=True)
-            (Path(self.folder.name) / "migrated").touch()
+        database = Path(self.folder.name) / "db.sqlite3"
+        if not database.exists():
+            shutil.copyfile(empty_database(), database)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "config.serve", "--port", str(self.port)], cwd=ROOT, env=self.environment
         )
