@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents import markdown
 from agents.models import Run
-from agents.transcript import Part, arguments_of
-from gateway.canonical import canonical, fingerprint
+from agents.transcript import Part
+from gateway.canonical import canonical, digest
 
 SUMMARY_LENGTH = 160  # characters of the arguments in a step's one line; the whole stands inside
 
@@ -30,8 +30,8 @@ def reasoning(source: str) -> SafeString:
 
 def step(part: Part, agent_id: str, is_open: bool) -> SafeString:
     """A tool call. While it is open it carries what a confirmation of it can be recognised by."""
-    arguments = arguments_of(part)
-    summary = "" if arguments in ({}, "") else canonical(arguments)
+    told = told_in_one_line(part["arguments"])
+    summary = "" if told == "{}" else told
     state = "done" if part["result"] is not None else "running" if is_open else "stopped"
     return render_to_string(
         "agents/_step.html",
@@ -44,17 +44,25 @@ def step(part: Part, agent_id: str, is_open: bool) -> SafeString:
                 "arguments": pretty(part["arguments"]),
                 "result": pretty(part["result"] or ""),
                 "state": state,
-                "fingerprint": fingerprint(arguments),
+                "fingerprint": digest(told),
             }
         },
     )
+
+
+def told_in_one_line(arguments: str) -> str:
+    """The arguments as canonical JSON where they are JSON already; else the text so far."""
+    try:
+        return canonical(json.loads(arguments or "{}"))
+    except (ValueError, RecursionError):
+        return arguments
 
 
 def pretty(source: str) -> str:
     """JSON inside a text, as tools often answer, laid out to be read; any other text as it is."""
     try:
         value = json.loads(source)
-    except ValueError:
+    except (ValueError, RecursionError):
         return source
     return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else source
 

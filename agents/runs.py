@@ -25,7 +25,7 @@ from agents.answer import Answer
 from agents.models import Run
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
-from gateway.errors import CredentialsRequired, GatewayError, GatewayUnavailable, SignedOut, StreamBroken
+from gateway.errors import AgentFailed, CredentialsRequired, GatewayError, GatewayUnavailable, SignedOut, StreamBroken
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,11 @@ class LiveRun:
         except StreamBroken as broken:
             logger.info("run %s: %r from %r", self.id, broken, broken.__cause__)
             return Ending(Run.Status.INTERRUPTED, broken.message)
+        except AgentFailed as refused:
+            return Ending(Run.Status.FAILED, refused.message, refused.detail)
         except GatewayError as refused:
             logger.info("run %s: %r from %r", self.id, type(refused), refused.__cause__)
-            return Ending(Run.Status.FAILED, refused.message, refused.detail)
+            return Ending(Run.Status.FAILED, refused.message)
 
     async def _relay(self) -> Ending:
         async with self.gateway.run_agent(self.agent_id, self.question) as batches:

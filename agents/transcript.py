@@ -7,7 +7,6 @@ and `result` is None until there is one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,14 +21,6 @@ def text_part(part_id: str, kind: str = "text") -> Part:
 
 def tool_part(call_id: str, name: str) -> Part:
     return {"kind": "tool", "id": call_id, "name": name, "arguments": "", "result": None}
-
-
-def arguments_of(part: Part) -> object:
-    """The arguments as a value, where they are JSON already; else the text so far."""
-    try:
-        return json.loads(part["arguments"] or "{}")
-    except ValueError:
-        return part["arguments"]
 
 
 def text_of(parts: Iterable[Part]) -> str:

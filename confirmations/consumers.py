@@ -61,6 +61,8 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
                 async for frame in frames:
                     await self.send(text_data=frame)
             await self.close(SESSION_ENDED)
+        except OSError:  # the page was closed while a frame was on its way
+            pass
         except Exception:
             logger.exception("a confirmation socket broke")
             await self.close(1011)

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
-from confirmations.hub import decided
+from confirmations.hub import RECORDED_WITHIN, decided
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, NOTHING_RAN, State, hash_of, state_of, verdict_of
 from confirmations.models import Answering, Decision
@@ -92,10 +92,28 @@ def decide(
                 outcome, ran = _already(identity, asked), None
             else:
                 outcome, ran = _send(gateway, identity, asked, approve=approve, reason=reason)
+                until_recorded(gateway, asked.id)
             _record(user, identity, asked, outcome, approve=approve, reason=reason, ran=ran)
             return outcome
     finally:
         decided(identity.gateway, confirmation_id)
+
+
+def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = RECORDED_WITHIN) -> Confirmation | None:
+    """The record once it says how the call ended, or as it is when patience runs out; None when it cannot be read.
+
+    Gateways answer first and write it down after that: whoever read in between would take the call for one that
+    still waits, or for a lost one, and could answer it once more.
+    """
+    deadline = time.monotonic() + patience  # seconds
+    while True:
+        try:
+            record = gateway.confirmation(confirmation_id)
+        except GatewayError:
+            return None
+        if state_of(record) != "waiting" or time.monotonic() > deadline:
+            return record
+        time.sleep(LOOK_AGAIN)
 
 
 def _send(

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOOK_AGAIN = 3.0  # seconds between two readings of the list while something is shown
+RECORDED_WITHIN = 3.0  # seconds: gateways let go of a call first and write down how it ended after that
 STAYS = 6.0  # seconds that a decided item stays in its place
 LINGER = 10.0  # seconds that the stream outlives the last page, since people go from page to page
 OPENING = 15.0  # seconds until a gateway that accepts but says nothing counts as away
@@ -130,6 +131,7 @@ class Shown:
     verdict: str = ""
     html: str = ""  # empty until it is rendered
     leaves: asyncio.TimerHandle | None = None
+    unheld: float = 0.0  # loop time at which it was first found neither held nor decided
 
 
 @dataclass(slots=True)
@@ -405,6 +407,7 @@ class Hub:
             self._touch(confirmation.id)
         if shown.state == "waiting":
             shown.seen = max(shown.seen, seen)
+            shown.unheld = 0.0
             if confirmation.tool_description and not shown.confirmation.tool_description:
                 shown.confirmation = confirmation  # told with more words than before
                 self._touch(confirmation.id)
@@ -420,7 +423,13 @@ class Hub:
         state = state_of(record)
         if state == "waiting":
             is_late = not is_waiting(record, limit=settings.CONFIRMATION_LIMIT, now=self.now)
-            return self._leave(shown, "timed_out", NOBODY) if is_late else self._leave(shown, "lost", LOST)
+            if is_late:
+                return self._leave(shown, "timed_out", NOBODY)
+            shown.unheld = shown.unheld or self.loop.time()
+            if self.loop.time() - shown.unheld < RECORDED_WITHIN:
+                self.loop.call_later(RECORDED_WITHIN / 10, self.look)
+                return None
+            return self._leave(shown, "lost", LOST)
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
         await _in_database(self._book.find_people, [record])
         return self._leave(shown, state, verdict_of(record, self._book.names, self.identity.person, ran=ran))

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.drafts import keep_draft, take_draft
 from accounts.requests import SignedInRequest, signed_in
-from confirmations.decisions import Busy, Outcome, decide
+from confirmations.decisions import Busy, Outcome, decide, until_recorded
 from confirmations.forms import AnswerForm
 from confirmations.hub import now_of
 from confirmations.identity import Identity, NameBook
@@ -36,6 +36,7 @@ from gateway import Confirmation
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 
 LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "info": messages.INFO}
+A_MOMENT = 0.5  # seconds that a page waits for the record of a call that is held no longer
 LATEST = 200  # decisions on the page of the history
 
 
@@ -186,6 +187,10 @@ def _item(request: SignedInRequest, confirmation_id: str) -> Item:
     verdict = ""
     if state == "waiting":
         listed = {one.id: one for one in request.gateway.pending()}
+        if confirmation_id not in listed:
+            record = until_recorded(request.gateway, confirmation_id, A_MOMENT) or record
+            state = state_of(record)
+    if state == "waiting":
         if confirmation_id not in listed:
             state, verdict = "lost", LOST
         elif not is_waiting(record, limit=settings.CONFIRMATION_LIMIT, now=now_of(identity)):

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from embedded import holding
 from embedded.audience import may_answer
 from embedded.auth import Caller
-from embedded.clock import iso
+from embedded.clock import iso, now
 from embedded.dialect import Dialect
 from embedded.replies import Refused, read_json, sentence
 from embedded.routes import flexible_route
@@ -75,11 +75,10 @@ async def respond(gateway: Gateway, request: Request, caller: Caller) -> JSONRes
     refusal = "Not authorized to respond to this confirmation request"
     confirmation = answerable(gateway, request, caller, refusal)
     document = answer(gateway, confirmation, caller, confirmed=confirmed, reason=reason_in(body))
-    assert confirmation.resolved_at
     more = {
         "confirmation_id": confirmation.id,
         "confirmed_by": caller.id,
-        "timestamp": iso(confirmation.resolved_at),
+        "timestamp": iso(confirmation.resolved_at or now()),
     }
     return JSONResponse(document | more)
 

@@ -18,7 +18,9 @@ from embedded.routes import open_route
 from embedded.state import Dials, Failure, Gateway
 
 LOOPBACK = {"127.0.0.1", "::1"}
-SETTINGS = {"token_lifetime", "hold_limit", "heartbeat", "held_heartbeat", "mute_streams", "refuse_streams"}
+SETTINGS = {
+    *("token_lifetime", "hold_limit", "record_lag", "heartbeat", "held_heartbeat", "mute_streams", "refuse_streams"),
+}
 
 
 def routes() -> list[Route]:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from embedded import listening
@@ -58,19 +59,29 @@ def hold(
 def settle(
     gateway: Gateway, confirmation: Confirmation, *, confirmed: bool, by: str | None, reason: str | None
 ) -> None:
-    """Write the answer down, tell those who are told, and let the caller go on if one waits."""
+    """Let the caller go on if one waits, tell those who are told, and write the answer down a moment later."""
     was_held = confirmation.is_held
-    confirmation.status = "confirmed" if confirmed else "rejected"
-    confirmation.confirmed_by = by
-    confirmation.reason = reason
-    confirmation.resolved_at = now()
     if confirmation.deadline:
         confirmation.deadline.cancel()
-    listening.tell_resolved(gateway, confirmation, was_held=was_held)
+    listening.tell_resolved(gateway, confirmation, confirmed=confirmed, was_held=was_held)
+    record = partial(write_down, confirmation, confirmed=confirmed, by=by, reason=reason, at=now())
+    if gateway.dials.record_lag:
+        asyncio.get_running_loop().call_later(gateway.dials.record_lag, record)
+    else:
+        record()
     if confirmation.answered and not confirmation.answered.done():
         confirmation.answered.set_result(Answer(confirmed, reason))
     if was_held and confirmed:
         gateway.dials.ran.append(confirmation.id)
+
+
+def write_down(
+    confirmation: Confirmation, *, confirmed: bool, by: str | None, reason: str | None, at: datetime
+) -> None:
+    confirmation.status = "confirmed" if confirmed else "rejected"
+    confirmation.confirmed_by = by
+    confirmation.reason = reason
+    confirmation.resolved_at = at
 
 
 def time_out(gateway: Gateway, confirmation: Confirmation) -> None:

@@ -51,7 +51,7 @@ def announce(gateway: Gateway, confirmation: Confirmation) -> None:
             listener.hear(event)
 
 
-def tell_resolved(gateway: Gateway, confirmation: Confirmation, *, was_held: bool) -> None:
+def tell_resolved(gateway: Gateway, confirmation: Confirmation, *, confirmed: bool, was_held: bool) -> None:
     """CONFIRMATION_RESOLVED: to the calling identity, which is not the end user when an agent called.
 
     When nobody waited any more only the record is left, and that names the end user.
@@ -59,7 +59,7 @@ def tell_resolved(gateway: Gateway, confirmation: Confirmation, *, was_held: boo
     told = confirmation.caller_id if was_held else confirmation.end_user_id
     document = {
         "id": confirmation.id,
-        "confirmed": confirmation.status == "confirmed",
+        "confirmed": confirmed,
         "timestamp": iso(now()),
     }
     event = frame(document, "CONFIRMATION_RESOLVED")

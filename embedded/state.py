@@ -131,7 +131,7 @@ class Confirmation:
 
     @property
     def is_held(self) -> bool:
-        return self.status == "pending" and self.answered is not None
+        return self.status == "pending" and self.answered is not None and not self.answered.done()
 
 
 @dataclass(slots=True)
@@ -153,6 +153,7 @@ class Dials:
 
     token_lifetime: float = 86400
     hold_limit: float = 300
+    record_lag: float = 0  # from the answer's 200 to the record: reads in between still say pending
     heartbeat: float = 30
     held_heartbeat: float = 15
     mute_streams: bool = False

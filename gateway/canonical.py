@@ -13,7 +13,11 @@ def canonical(value: object) -> str:
 
 def fingerprint(value: object) -> str:
     """SHA-256 of the canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical(value).encode(errors="surrogatepass")).hexdigest()
+    return digest(canonical(value))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _plain(value: object) -> object:

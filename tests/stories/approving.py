@@ -45,6 +45,7 @@ class OpenPage:
         self.count = -1
         self.ended = ""
         self.ever: set[str] = set()  # ids that were ever shown
+        self.told: list[str] = []  # every item as it was told, one after the other
         self.numbers: list[int] = []
 
     def hear(self, frame: dict[str, Any]) -> None:
@@ -64,6 +65,7 @@ class OpenPage:
             self.items[found[1]] = words(item)
             self.states[found[1]] = found[2]
             self.ever.add(found[1])
+            self.told.append(words(item))
 
     def sees(self, is_so: Callable[[OpenPage], bool], seconds: float = SOON) -> None:
         """Wait until it is so."""

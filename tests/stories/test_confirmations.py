@@ -141,6 +141,31 @@ def test_two_opposite_answers_at_once_leave_one_story(ana: Visitor, bo: Visitor,
         assert how in words(ana.reads(f"/confirmations/{call}/")) and how in words(bo.reads(f"/confirmations/{call}/"))
 
 
+@pytest.fixture
+def slow_to_write(gateway: Embedded) -> Iterator[None]:
+    """The gateway answers first and writes it down half a second later, as a busy one does."""
+    gateway.dial(record_lag=0.5)
+    yield
+    gateway.dial(record_lag=0)
+
+
+@pytest.mark.usefixtures("slow_to_write")
+def test_a_record_that_is_written_late_never_reads_as_lost(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    with live_page(ana) as hers, live_page(bo) as his:
+        call = held(gateway, ANA, "delete_file", "high", "File manager", path="late.txt")
+        hers.reads(call, "late.txt")
+        his.reads(call, "late.txt")
+        resolved_elsewhere(gateway, BO, call, "confirm")
+        hers.reads(call, "Approved by Bo Adler")
+        his.reads(call, "Approved by you")
+        assert not [told for told in hers.told + his.told if "Lost" in told or "nothing can run" in told]
+
+
+@pytest.mark.usefixtures("slow_to_write")
+def test_opposite_answers_within_that_time_leave_one_story_too(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    test_two_opposite_answers_at_once_leave_one_story(ana, bo, gateway)
+
+
 def test_an_answer_given_with_another_program_is_noticed(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
     with live_page(ana) as hers, live_page(bo) as his:
         first = held(gateway, ANA, "send_mail", agent="File manager", to="all@example.com")
