@@ -5,6 +5,21 @@ Plain Python. Nothing in here imports Django or an app; nothing outside it knows
 
 from gateway.calls import Gateway
 from gateway.dialect import GUIDE, RELEASED, Dialect
+from gateway.records import (
+    MASK,
+    AccessRule,
+    AgentRecord,
+    AuditEntry,
+    AuditPage,
+    AuditStats,
+    Health,
+    NewAgent,
+    RequiredService,
+    ServiceRecord,
+    ServiceSettings,
+    Tool,
+    ToolProvider,
+)
 from gateway.types import (
     Agent,
     Answer,
@@ -16,21 +31,36 @@ from gateway.types import (
     Service,
     SignedIn,
     Status,
+    Unanswered,
 )
 
 __all__ = [
     "GUIDE",
+    "MASK",
     "RELEASED",
+    "AccessRule",
     "Agent",
+    "AgentRecord",
     "Answer",
+    "AuditEntry",
+    "AuditPage",
+    "AuditStats",
     "Confirmation",
     "Credential",
     "Dialect",
     "Gateway",
+    "Health",
     "MissingService",
+    "NewAgent",
     "Person",
+    "RequiredService",
     "Risk",
     "Service",
+    "ServiceRecord",
+    "ServiceSettings",
     "SignedIn",
     "Status",
+    "Tool",
+    "ToolProvider",
+    "Unanswered",
 ]

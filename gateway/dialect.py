@@ -18,6 +18,8 @@ class Dialect:
     """`respond` keeps the reason of an approval, which `confirm` may lose."""
     stores_by_provider: bool
     """Storing a secret takes the provider's id; else its service type."""
+    has_accounts: bool
+    """People can register themselves, and renew a login token that is about to end."""
 
 
 RELEASED = Dialect(
@@ -27,6 +29,7 @@ RELEASED = Dialect(
     pending_rows="event",
     has_respond=True,
     stores_by_provider=False,
+    has_accounts=False,
 )
 
 GUIDE = Dialect(
@@ -36,6 +39,7 @@ GUIDE = Dialect(
     pending_rows="list",
     has_respond=False,
     stores_by_provider=True,
+    has_accounts=True,
 )
 
 DIALECTS = {dialect.name: dialect for dialect in (RELEASED, GUIDE)}

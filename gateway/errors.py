@@ -150,6 +150,9 @@ BY_CODE: dict[str, type[GatewayError]] = {
     "INVOKE_FAILED": AgentUnreachable,
     "INSUFFICIENT_PERMISSIONS": NotAllowed,
     "INSUFFICIENT_SCOPE": NotAllowed,
+    "PROVIDER_NOT_FOUND": NotFound,
+    "PROVIDER_DISABLED": NotAllowed,
+    "PROVIDER_ACCESS_DENIED": NotAllowed,
 }
 
 BY_STATUS: dict[int, type[GatewayError]] = {
@@ -160,5 +163,6 @@ BY_STATUS: dict[int, type[GatewayError]] = {
     409: Conflict,
     413: NotAccepted,
     422: NotAccepted,
+    408: GatewayUnavailable,
     429: GatewayUnavailable,
 }

@@ -24,10 +24,11 @@ def refusal(status: int, body: bytes) -> GatewayError:
     """The error for an answer that is not a 2xx. Source: the wire's tables of shapes and codes."""
     try:
         doc = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         doc = None
-    if not isinstance(doc, dict):
-        return GatewayUnavailable(f"status {status}") if status >= 500 else MalformedReply(f"status {status}")
+    if not isinstance(doc, dict):  # something that stands before the gateway
+        may_pass = status >= 500 or status in (408, 429)
+        return GatewayUnavailable(f"status {status}") if may_pass else MalformedReply(f"status {status}")
     code = maybe_text(doc, "code")
     sentence = maybe_text(doc, "error")
     if code == "CREDENTIALS_REQUIRED":

@@ -82,6 +82,7 @@ class Person:
     tenant: str  # empty: none
     roles: tuple[str, ...]
     is_active: bool = True
+    created_at: datetime | None = None  # told to those only who manage people, and by `me`
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
@@ -93,6 +94,7 @@ class Person:
             tenant=maybe_text(doc, "tenantId"),
             roles=tuple(sorted(str(role) for role in roles)) if isinstance(roles, list) else (),
             is_active=doc.get("isActive") is not False,
+            created_at=maybe_time(doc, "createdAt"),
         )
 
 
@@ -254,7 +256,7 @@ class Confirmation:
             id=text_of(doc, "id"),
             tool=text_of(tool, "name"),
             arguments=_arguments(doc),
-            risk=_risk(risk.get("level") if isinstance(risk, dict) else risk),
+            risk=risk_of(risk.get("level") if isinstance(risk, dict) else risk),
             asked_at=time_of(doc, "timestamp"),
             end_user=maybe_text(user, "endUserId") or maybe_text(user, "id"),
             tool_description=maybe_text(tool, "description"),
@@ -273,7 +275,7 @@ class Confirmation:
             id=maybe_text(doc, "requestId") or text_of(doc, "id"),
             tool=text_of(doc, "toolName"),
             arguments=_arguments(doc),
-            risk=_risk(doc.get("risk")),
+            risk=risk_of(doc.get("risk")),
             asked_at=time_of(doc, "createdAt"),
             end_user=maybe_text(doc, "endUserId") or maybe_text(doc, "userId"),
             status=_status(doc),
@@ -292,7 +294,7 @@ class Confirmation:
             id=maybe_text(doc, "confirmation_id") or text_of(doc, "id"),
             tool=text_of(doc, "tool"),
             arguments=_arguments(doc),
-            risk=_risk(doc.get("risk")),
+            risk=risk_of(doc.get("risk")),
             asked_at=time_of(doc, "created_at"),
             end_user=maybe_text(doc, "end_user_id") or maybe_text(doc, "user_id"),
             status=_status(doc) if "status" in doc else "pending",
@@ -311,7 +313,7 @@ def _arguments(doc: Mapping[str, Any]) -> Mapping[str, Any]:
     return {} if arguments is None else mapping_of(arguments, "arguments")
 
 
-def _risk(level: object) -> Risk:
+def risk_of(level: object) -> Risk:
     """An unknown level is shown as the highest one: a new word must not make a call look harmless."""
     return level if _is_risk(level) else "critical"
 
@@ -330,3 +332,15 @@ class Answer:
     approved: bool
     ran: bool | None
     """False: approved, but nobody was waiting any more and nothing ran. None: the gateway does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The calls that the gateway has no answer to on record."""
+
+    held: tuple[Confirmation, ...]
+    """A caller waits for these."""
+    lost: tuple[Confirmation, ...]
+    """Nobody waits for these any more, since the gateway forgot its callers at a restart: approving runs nothing."""
+    unknown: tuple[Confirmation, ...] = ()
+    """Other people's, which this person may see in the list but not open, so that one cannot tell."""

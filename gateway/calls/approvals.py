@@ -1,0 +1,85 @@
+"""Confirmations: tool calls that wait for a person."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from gateway import streams
+from gateway.calls.wire import Wire, part, query
+from gateway.dialect import Dialect
+from gateway.errors import NotOffered
+from gateway.tokens import claims_of, roles_of, tenant_of
+from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, rows_of
+
+
+class Approvals(Wire):
+    __slots__ = ()
+
+    def confirmation_events(self) -> AbstractAsyncContextManager[streams.ConfirmationEvents]:
+        """What is asked and decided, as it happens: `async with … as events`, then `async for event in events`."""
+        return streams.confirmation_events(self._address("stream"), self.token)
+
+    def pending(self) -> list[Confirmation]:
+        """The calls that wait and that this person may answer: what the stream replays, for whoever polls."""
+
+        def ask(dialect: Dialect) -> list[Confirmation]:
+            if dialect.pending_rows == "event":
+                return self._held(dialect.pending)
+            return [Confirmation.from_row(row) for row in rows_of(self._ask("GET", dialect.pending), "confirmations")]
+
+        return self._in_dialect(ask)
+
+    def confirmations(self, status: str = "") -> list[Confirmation]:
+        """What was asked so far, newest first; pending ones may include some that nobody can resume any more."""
+        path = f"list{query(status=status)}"
+        doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{path}"))
+        return [Confirmation.from_row(row) for row in rows_of(doc, "confirmations")]
+
+    def unanswered(self) -> Unanswered:
+        """Every call without an answer on record, those that are held told apart from those nobody waits for.
+
+        The record is read before and after what is held, so that a call asked or answered meanwhile is not taken for
+        a lost one. Where a gateway cannot tell the two apart, all count as held.
+        """
+        before = {one.id for one in self.confirmations("pending")}
+        try:
+            held = self._held("stream/pending")
+        except NotOffered:
+            return Unanswered(tuple(self.confirmations("pending")), ())
+        after = self.confirmations("pending")
+        left = [one for one in after if one.id in before and one.id not in {call.id for call in held}]
+        return Unanswered(
+            held=tuple(held),
+            lost=tuple(one for one in left if self._may_open(one)),
+            unknown=tuple(one for one in left if not self._may_open(one)),
+        )
+
+    def confirmation(self, confirmation_id: str) -> Confirmation:
+        """Raises NotFound, NotAllowed."""
+        doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{part(confirmation_id)}"))
+        return Confirmation.from_one(mapping_of(doc, "confirmation"))
+
+    def answer(self, confirmation_id: str, *, approve: bool, reason: str = "") -> Answer:
+        """Approve or reject a held call. Raises AlreadyResolved, NotFound, NotAllowed.
+
+        Never sent twice: where the outcome is unknown (GatewayUnavailable) read `confirmation` to learn it.
+        """
+
+        def ask(dialect: Dialect) -> object:
+            path = f"{dialect.confirmations}/{part(confirmation_id)}"
+            given = {"reason": reason} if reason else {}
+            if dialect.has_respond:
+                return self._ask("POST", f"{path}/respond", {"confirmed": approve, **given})
+            return self._ask("POST", f"{path}/{'confirm' if approve else 'reject'}", given)
+
+        doc = mapping_of(self._in_dialect(ask), "answer")
+        ran = None if not approve else "confirmation_token" not in doc
+        return Answer(approved=approve, ran=ran)
+
+    def _held(self, path: str) -> list[Confirmation]:
+        return [Confirmation.from_event(row) for row in rows_of(self._ask("GET", path), "data")]
+
+    def _may_open(self, call: Confirmation) -> bool:
+        """By the gateway's rule: the end user, and an admin of exactly the call's tenant."""
+        is_own = claims_of(self.token).get("sub") == call.end_user
+        return is_own or (REVIEWER in roles_of(self.token) and tenant_of(self.token) == call.tenant)

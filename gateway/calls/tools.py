@@ -1,0 +1,52 @@
+"""The tools behind the gateway: who serves them, who may use them, and using one."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+import mcp
+
+from gateway import proxy
+from gateway.calls.wire import Wire, part, query
+from gateway.records import AccessRule, Tool, ToolProvider
+from gateway.types import mapping_of, rows_of
+
+
+class Tools(Wire):
+    __slots__ = ()
+
+    def tool_providers(self) -> list[ToolProvider]:
+        """The tool servers of one's own tenant; open to everybody who is signed in."""
+        return [ToolProvider.from_doc(row) for row in rows_of(self._ask("GET", "admin/tool-providers"), "providers")]
+
+    def tool_provider(self, provider_id: str) -> ToolProvider:
+        """Raises NotFound, also for one of another tenant."""
+        doc = mapping_of(self._ask("GET", f"admin/tool-providers/{part(provider_id)}"), "provider")
+        return ToolProvider.from_doc(mapping_of(doc.get("provider"), "provider"))
+
+    def tools_of(self, provider_id: str) -> list[Tool]:
+        """As the server lists them now, whoever may use them. Raises GatewayUnavailable when it does not answer, also
+        when it wants a session first."""
+        return [
+            Tool.from_doc(row)
+            for row in rows_of(self._ask("GET", f"admin/tool-providers/{part(provider_id)}/tools"), "tools")
+        ]
+
+    def access_rules(self, *, provider_id: str = "", subject: str = "") -> list[AccessRule]:
+        """Who may use which tool, as far as the filters match. Raises NotAllowed for people without roles."""
+        path = f"admin/provider-access{query(provider_id=provider_id, subject_id=subject)}"
+        return [AccessRule.from_doc(row) for row in rows_of(self._ask("GET", path), "rules")]
+
+    def access_rule(self, rule_id: str) -> AccessRule:
+        """Raises NotFound."""
+        doc = mapping_of(self._ask("GET", f"admin/provider-access/{part(rule_id)}"), "rule")
+        return AccessRule.from_doc(mapping_of(doc.get("rule"), "rule"))
+
+    def use_tools(self, provider_id: str) -> AbstractAsyncContextManager[mcp.Client]:
+        """An MCP session with a tool server: `async with … as tools`, then `await tools.call_tool(…)`.
+
+        A call that waits for an approval waits here too, up to the gateway's limit. Leaving the block raises NotFound,
+        NotAllowed and the like for what the gateway refused inside it, GatewayUnavailable for what never reached it;
+        a refusal by rule or by the tool server itself is an `mcp.MCPError`, a tool that failed a result that says so.
+        """
+        return proxy.session(self._address(f"mcp-proxy/{part(provider_id)}/mcp"), self.token)

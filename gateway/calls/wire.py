@@ -1,0 +1,153 @@
+"""One plain call: the pool of connections, the token, the dialect, and what is made of the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import RemoteDisconnected
+from http.cookiejar import DefaultCookiePolicy
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import ProtocolError
+
+from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
+from gateway.errors import GatewayUnavailable, MalformedReply, NotOffered
+from gateway.refusals import refusal
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT = 5.0  # seconds
+READ_TIMEOUT = 15.0  # seconds between two bytes of an answer
+LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
+
+_known: dict[str, Dialect] = {}
+"""Dialects found out by asking, a gateway each; kept for the life of the process."""
+
+
+def _pool() -> requests.Session:
+    """One pool of connections a process, shared by all people: so it must remember nobody's cookies."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=64))
+    return session
+
+
+_session = _pool()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bearer(AuthBase):
+    token: str = field(repr=False)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How a gateway is asked; what one may ask it stands in the subclasses, a subject each."""
+
+    url: str
+    """Without `/api/v1`."""
+    token: str = field(default="", repr=False)
+    chosen: str = "auto"
+    """A dialect by name, or `auto`: found out by asking."""
+
+    def dialect(self) -> Dialect:
+        """The dialect chosen, or found out once a process by asking for a route that only the guide's has."""
+        known = self._known_dialect()
+        if known is None:
+            try:
+                self._ask("GET", GUIDE.pending)
+                known = GUIDE
+            except NotOffered:
+                known = RELEASED
+            _known[self.url] = known
+        return known
+
+    def _known_dialect(self) -> Dialect | None:
+        """The dialect as far as it is known without asking."""
+        return _known.get(self.url) if self.chosen == "auto" else DIALECTS[self.chosen]
+
+    def _in_dialect(self, ask: Callable[[Dialect], T]) -> T:
+        """Ask in this gateway's dialect; once more when the route is gone, since gateways are upgraded."""
+        try:
+            return ask(self.dialect())
+        except NotOffered:
+            if self.chosen != "auto" or _known.pop(self.url, None) is None:
+                raise
+        return ask(self.dialect())
+
+    def _address(self, path: str) -> str:
+        return f"{self.url}/api/v1/{path}"
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None, base: str = "/api/v1") -> object:
+        """One call. Returns the decoded JSON of a 2xx answer; raises for everything else.
+
+        A read whose kept-alive connection turns out to be dead is sent once more, on a new one. A write never is:
+        the gateway may have acted before the connection died.
+        """
+        address = f"{self.url}{base}/{path}"
+        try:
+            try:
+                status, content = self._exchange(_session, method, address, body)
+            except requests.ConnectionError as exc:
+                if method != "GET" or not _died_unused(exc):
+                    raise
+                with _pool() as fresh:
+                    status, content = self._exchange(fresh, method, address, body)
+        except requests.RequestException as exc:  # refused, reset, timed out, cut off
+            raise GatewayUnavailable from exc
+        if not 200 <= status < 300:
+            raise refusal(status, content)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as exc:  # the latter: nested deeper than we follow
+            raise MalformedReply("not JSON") from exc
+
+    def _exchange(
+        self, session: requests.Session, method: str, address: str, body: Mapping[str, object] | None
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer, the body never longer than we want to hold."""
+        with session.request(
+            method,
+            address,
+            json=body,
+            auth=_Bearer(self.token),
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_content(64 * 1024):
+                content += chunk
+                if len(content) > LARGEST_ANSWER:
+                    raise MalformedReply("longer than we read")
+            return response.status_code, bytes(content)
+
+
+def _died_unused(exc: requests.ConnectionError) -> bool:
+    """Whether the connection closed before a byte of the answer: nobody timed out, nothing was refused."""
+    broken = exc.args[0] if exc.args else None
+    cause = broken.args[-1] if isinstance(broken, ProtocolError) and broken.args else None
+    return isinstance(cause, RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+
+
+def part(text: str) -> str:
+    """One segment of a path."""
+    return quote(text, safe="")
+
+
+def query(**values: object) -> str:
+    """`?name=value…` of what has a value; empty when nothing has."""
+    given = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    return f"?{urlencode(given, quote_via=quote)}" if given else ""
