@@ -1,4 +1,4 @@
-"""Agents: the operators' list, what an end user sees of one, and invoking it."""
+"""Agents: what an end user sees of one, and invoking it."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -12,49 +12,24 @@ from starlette.types import ASGIApp
 
 from embedded import vault
 from embedded.auth import Caller, session_token
-from embedded.clock import iso
 from embedded.ids import new_id
-from embedded.permissions import require
 from embedded.replies import Refused, coded, forbidden, read_json, sentence
-from embedded.routes import flexible_route, jwt_route
+from embedded.routes import flexible_route
 from embedded.state import Agent, Gateway
-from embedded.streaming import Cut, Streamed, while_connected
+from embedded.streaming import Cut, Streamed, compact, while_connected
 
-# The longest silence of an agent, in seconds, before and within its answer.
-WAIT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
+
+def patience(gateway: Gateway) -> aiohttp.ClientTimeout:
+    """The longest silence of an agent or a tool server, before and within its answer."""
+    return aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=gateway.dials.agent_silence)
 
 
 def routes() -> list[Route]:
     return [
-        jwt_route("GET", "/api/v1/admin/agents", list_agents),
-        jwt_route("GET", "/api/v1/admin/agents/{agent_id}", get_for_operator),
         flexible_route("GET", "/api/v1/agents/{agent_id}", get),
         flexible_route("GET", "/api/v1/agents/{agent_id}/credentials-check", credentials_check),
         flexible_route("POST", "/api/v1/agents/{agent_id}/invoke", invoke),
     ]
-
-
-async def list_agents(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
-    """Those of one tenant: an admin may name it, others see their own.
-
-    The released gateway leaves agents without a tenant out of a tenant's list. Here they are on
-    every list: otherwise the demonstration's operators could not find the shared ones.
-    """
-    require(caller, "agent:read")
-    tenant_id = caller.tenant_id
-    if "admin" in caller.roles:
-        tenant_id = request.query_params.get("tenant_id") or tenant_id
-    shown = [agent for agent in gateway.agents.values() if tenant_id is None or agent.tenant_id in (None, tenant_id)]
-    own_first = sorted(shown, key=lambda agent: agent.tenant_id is None)
-    return JSONResponse({"agents": [document(agent) for agent in own_first]})
-
-
-async def get_for_operator(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
-    require(caller, "agent:read")
-    agent = gateway.agents.get(request.path_params["agent_id"])
-    if agent is None or ("admin" not in caller.roles and is_foreign(agent, caller)):
-        raise sentence(404, "Agent not found")
-    return JSONResponse({"agent": document(agent)})
 
 
 async def get(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
@@ -97,7 +72,9 @@ async def ask(gateway: Gateway, agent: Agent, body: Any, headers: dict[str, str]
     is_streaming = False
     answer: aiohttp.ClientResponse | None = None
     try:
-        answer = await gateway.client.post(agent.upstream_url, data=json.dumps(body), headers=headers, timeout=WAIT)
+        answer = await gateway.client.post(
+            agent.upstream_url, data=compact(body).encode(), headers=headers, timeout=patience(gateway)
+        )
         if is_success(answer) and answer.content_type == "text/event-stream":
             is_streaming = True
             return streamed(gateway, answer, request_id)
@@ -177,9 +154,10 @@ def headers_for_agent(
         "X-Gateway-Agent-ID": agent.id,
         "X-End-User-ID": caller.id,
         "X-User-Id": caller.id,
-        "Authorization": f"Bearer {agent.upstream_secret}",
         "X-Gateway-Session-Token": session_token(gateway, caller, agent, request_id),
     }
+    if agent.upstream_secret:
+        headers["Authorization"] = f"Bearer {agent.upstream_secret}"
     if caller.tenant_id:
         headers["X-Tenant-ID"] = caller.tenant_id
     if caller.email:
@@ -219,25 +197,3 @@ def required_secrets(gateway: Gateway, agent: Agent, caller: Caller) -> dict[str
             },
         )
     return resolved.secrets
-
-
-def document(agent: Agent) -> dict[str, Any]:
-    required = [
-        {"serviceType": need.service_type, "description": need.description}
-        | ({"scopes": list(need.scopes)} if need.scopes else {})
-        for need in agent.required
-    ]
-    return {
-        "id": agent.id,
-        "name": agent.name,
-        "upstreamUrl": agent.upstream_url,
-        "hasUpstreamSecret": True,
-        "isActive": agent.is_active,
-        "requireConfirmation": False,
-        "requiredCredentials": required or None,
-        "tenantId": agent.tenant_id,
-        "ownerUserId": agent.owner_id,
-        "description": agent.description,
-        "runtimeTokenPrefix": agent.runtime_token[:8],
-        "createdAt": iso(agent.created_at),
-    }

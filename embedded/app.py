@@ -9,16 +9,26 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from embedded import (
+    agents_admin_api,
     agents_api,
+    api_keys_api,
+    audit_api,
     auth_api,
     confirmations_api,
     connect,
     credentials_api,
+    devices_api,
     dials,
     holding,
     mcp_proxy,
+    mcp_unified,
+    own_tools,
     providers_api,
+    rules_api,
     stream_api,
+    tool_gate_api,
+    tools_api,
+    users_api,
 )
 from embedded.auth import flexible_caller, jwt_caller
 from embedded.clock import iso, now
@@ -35,7 +45,11 @@ DOORS: dict[str, Door] = {
     "/api/v1/agents/": flexible_caller,
     "/api/v1/credentials/": flexible_caller,
     "/api/v1/mcp-proxy/": flexible_caller,
+    "/api/v1/mcp/": flexible_caller,
+    "/api/v1/tool-gate/": flexible_caller,
+    "/api/v1/notifications/": flexible_caller,
     "/api/v1/stream/": jwt_caller,
+    "/api/v1/audit/": jwt_caller,
     "/api/v1/credential-providers/": jwt_caller,
     "/api/v1/admin/": jwt_caller,
 }
@@ -53,6 +67,16 @@ def gateway_app(gateway: Gateway, *, has_dials: bool) -> ASGIApp:
         *confirmations_api.routes(dialect),
         *stream_api.routes(dialect),
         *mcp_proxy.routes(),
+        *mcp_unified.routes(),
+        *tool_gate_api.routes(),
+        *own_tools.routes(),
+        *users_api.routes(),
+        *agents_admin_api.routes(),
+        *tools_api.routes(),
+        *rules_api.routes(),
+        *api_keys_api.routes(),
+        *audit_api.routes(),
+        *devices_api.routes(),
         *connect.routes(dialect),
     ]
     if has_dials:

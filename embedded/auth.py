@@ -2,12 +2,13 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
 from starlette.requests import Request
 
+from embedded.clock import now
 from embedded.people import Person
 from embedded.replies import unauthorized
 from embedded.state import Agent, Gateway
@@ -28,6 +29,7 @@ class Caller:
     tenant_id: str | None
     roles: tuple[str, ...]
     agent: Agent | None = None
+    scopes: tuple[str, ...] | None = None  # of the API key; None: there was none
 
 
 def signing_key(secret: str) -> bytes:
@@ -95,23 +97,40 @@ def jwt_or_query_caller(gateway: Gateway, request: Request) -> Caller:
 
 
 def flexible_caller(gateway: Gateway, request: Request) -> Caller:
-    """The caller of a route that takes header, query, and runtime tokens. Raises `Refused` (401)."""
+    """The caller of a route that takes header, query, API keys and runtime tokens. Raises `Refused` (401)."""
     token = bearer(request) or request.query_params.get("_token")
     api_key = request.headers.get("x-api-key") or request.query_params.get("_api_key")
     if api_key:
-        if not token and "x-user-id" not in request.headers:
-            raise unauthorized(
-                "API key requires either Authorization (JWT) or X-User-Id header", "MISSING_USER_IDENTITY"
-            )
-        raise unauthorized("Invalid or expired API key", "INVALID_API_KEY")
+        return keyed_caller(gateway, request, api_key, token)
     if not token:
         raise unauthorized(MISSING_EVERYWHERE, "MISSING_TOKEN")
-    if token.startswith("art_"):
-        agent = gateway.agent_by_runtime_token(token)
-        if agent is None:
-            raise unauthorized("Invalid or expired agent runtime token", "INVALID_ART")
-        return Caller(agent.id, None, agent.tenant_id, (), agent)
-    return verified(gateway, token)
+    return agent_caller(gateway, token) if token.startswith("art_") else verified(gateway, token)
+
+
+def keyed_caller(gateway: Gateway, request: Request, api_key: str, token: str | None) -> Caller:
+    """Somebody with an API key: the person of the token, else whomever X-User-Id names."""
+    if api_key.startswith("art_"):
+        return agent_caller(gateway, api_key)
+    person_id = request.headers.get("x-user-id")
+    if not token and not person_id:
+        raise unauthorized("API key requires either Authorization (JWT) or X-User-Id header", "MISSING_USER_IDENTITY")
+    key = next((key for key in gateway.api_keys.values() if key.key == api_key), None)
+    if key is None or not key.is_good:
+        raise unauthorized("Invalid or expired API key", "INVALID_API_KEY")
+    if token:
+        caller = replace(verified(gateway, token), scopes=key.scopes)
+    else:
+        caller = Caller(str(person_id), None, key.tenant_id, (), scopes=key.scopes)
+    key.last_used_at = now()
+    gateway.api_keys[key.id] = gateway.api_keys.pop(key.id)  # keys are listed as they were last touched
+    return caller
+
+
+def agent_caller(gateway: Gateway, runtime_token: str) -> Caller:
+    agent = gateway.agent_by_runtime_token(runtime_token)
+    if agent is None:
+        raise unauthorized("Invalid or expired agent runtime token", "INVALID_ART")
+    return Caller(agent.id, None, agent.tenant_id, (), agent)
 
 
 def verified(gateway: Gateway, token: str) -> Caller:

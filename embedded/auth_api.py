@@ -1,7 +1,6 @@
 """`/api/v1/auth`: signing in, and one's own profile."""
 
 import re
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -13,7 +12,7 @@ from embedded.dialect import Dialect
 from embedded.ids import new_id
 from embedded.people import Person, full_profile, profile
 from embedded.policy import rules_of_person
-from embedded.replies import Refused, read_json, sentence
+from embedded.replies import Refused, read_fields, read_json, sentence
 from embedded.routes import jwt_route, open_route
 from embedded.state import Gateway
 
@@ -137,8 +136,3 @@ def known(gateway: Gateway, caller: Caller) -> Person:
     if person is None:
         raise sentence(404, "User not found")
     return person
-
-
-async def read_fields(request: Request) -> dict[str, Any]:
-    body = await read_json(request)
-    return body if isinstance(body, dict) else {}

@@ -93,7 +93,7 @@ def find(gateway: Gateway, request: Request) -> Confirmation:
 def answerable(gateway: Gateway, request: Request, caller: Caller, refusal: str) -> Confirmation:
     """Unknown, then already answered, then not allowed: in this order. Raises `Refused`."""
     confirmation = find(gateway, request)
-    if confirmation.status != "pending":
+    if confirmation.status != "pending" and not holding.crosses(gateway, confirmation):
         raise Refused(409, {"error": "Confirmation already resolved", "status": confirmation.status})
     if not may_answer(caller, confirmation):
         raise sentence(403, refusal)
@@ -105,9 +105,12 @@ def answer(
 ) -> dict[str, Any]:
     """A `confirmation_token` says that nobody was waiting any more: this answer runs nothing."""
     was_held = confirmation.is_held
-    gateway.dials.answers[confirmation.id] = "confirm" if confirmed else "reject"
-    gateway.dials.reasons[confirmation.id] = reason
-    holding.settle(gateway, confirmation, confirmed=confirmed, by=caller.id, reason=reason)
+    if confirmation.status != "pending":
+        holding.cross(gateway, confirmation, confirmed=confirmed, by=caller.id, reason=reason)
+    else:
+        gateway.dials.answers[confirmation.id] = "confirm" if confirmed else "reject"
+        gateway.dials.reasons[confirmation.id] = reason
+        holding.settle(gateway, confirmation, confirmed=confirmed, by=caller.id, reason=reason)
     message = "Request confirmed" if confirmed else "Request rejected"
     document: dict[str, Any] = {"success": True, "message": message}
     if confirmed and not was_held:

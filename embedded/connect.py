@@ -80,10 +80,12 @@ def go_on(gateway: Gateway, person: Person, service: str, return_to: str) -> Res
     """The person is known: off to the provider, or to a form where there is none."""
     provider = vault.provider_for(gateway, service, person.tenant_id)
     if provider is None:
-        return page("Connect", alert(f"{service} is not available to {person.name}."), 404)
+        return page("Connect", alert(f"{service} is not available to {person.name or person.email}."), 404)
     if provider.auth_type != "oauth2":
         return secret_page(gateway, person, provider, return_to)
-    oauth = (provider.config or {})["oauth2"]
+    oauth = (provider.config or {}).get("oauth2", {})
+    if not oauth.get("authorizationUrl") or not oauth.get("tokenUrl"):
+        return page("Connect", alert(f"{provider.name} is not set up for connecting."), 500)
     clock = asyncio.get_running_loop().time()
     for old in [state for state, attempt in gateway.attempts.items() if attempt.ends_at <= clock]:
         del gateway.attempts[old]
@@ -101,9 +103,9 @@ def go_on(gateway: Gateway, person: Person, service: str, return_to: str) -> Res
         with_query(
             oauth["authorizationUrl"],
             response_type="code",
-            client_id=oauth["clientId"],
+            client_id=oauth.get("clientId", ""),
             redirect_uri=f"{gateway.url}/connect/callback",
-            scope=" ".join(oauth["defaultScopes"]),
+            scope=" ".join(oauth.get("defaultScopes", [])),
             state=state,
             code_challenge=challenge_of(attempt.verifier),
             code_challenge_method="S256",
@@ -178,7 +180,7 @@ def secret_page(
     return page(
         f"Connect {provider.name}",
         alert(problem)
-        + paragraph(provider.description)
+        + paragraph(provider.description or "")
         + form("/connect/secret", hidden, field(label, "secret", "password"), button("Store")),
     )
 

@@ -1,7 +1,7 @@
 """`/api/v1/credentials`: one's own vault."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from embedded import vault
 from embedded.auth import Caller
-from embedded.clock import iso
+from embedded.clock import iso, moment_in
+from embedded.permissions import require_scope
 from embedded.replies import read_json, sentence
 from embedded.routes import flexible_route
 from embedded.state import Credential, CredentialProvider, Gateway
@@ -88,13 +89,13 @@ def read_expiry(body: dict[str, Any]) -> datetime | None:
     if not body.get("expiresAt"):
         return None
     try:
-        moment = datetime.fromisoformat(str(body["expiresAt"]))
+        return moment_in(str(body["expiresAt"]))
     except ValueError as exc:
         raise sentence(500, "Failed to store credential") from exc
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 async def resolve(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
+    require_scope(caller, "credentials:resolve")
     body = await read_json(request)
     wanted = body.get("serviceTypes") if isinstance(body, dict) else None
     if not isinstance(wanted, list) or not wanted:
@@ -104,6 +105,7 @@ async def resolve(gateway: Gateway, request: Request, caller: Caller) -> JSONRes
 
 
 async def check(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
+    require_scope(caller, "credentials:resolve")
     provider = vault.provider_for(gateway, request.path_params["service"], caller.tenant_id)
     if provider is None:
         return JSONResponse({"hasCredential": False, "authUrl": None, "provider": None})
@@ -144,7 +146,7 @@ async def oauth_start(gateway: Gateway, request: Request, caller: Caller) -> JSO
         provider={
             "serviceType": provider.service_type,
             "name": provider.name,
-            "authorizationUrl": oauth["authorizationUrl"],
+            "authorizationUrl": oauth.get("authorizationUrl"),
         },
     )
 

@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from embedded import holding, tool_lists, vault
 from embedded.ids import FILES
-from embedded.people import Person, demonstration_people
+from embedded.installation import first_installation
+from embedded.people import Person
 from embedded.replies import read_json, sentence
 from embedded.routes import open_route
 from embedded.state import Dials, Failure, Gateway
@@ -88,6 +89,12 @@ def forget_holds(gateway: Gateway, _: Any) -> None:
     holding.forget(gateway)
 
 
+def forget_tools(gateway: Gateway, _: Any) -> None:
+    """As when a minute has passed: no event describes a tool until its provider's list is read again."""
+    for provider in gateway.tool_providers.values():
+        tool_lists.forget(provider)
+
+
 def reset(gateway: Gateway, _: Any) -> None:
     """As freshly started, but that tokens stay good: for tests that share one gateway."""
     for breaking in (forget_holds, drop_streams, drop_runs):
@@ -96,11 +103,20 @@ def reset(gateway: Gateway, _: Any) -> None:
     gateway.credentials.clear()
     gateway.tickets.clear()
     gateway.attempts.clear()
+    gateway.api_keys.clear()
+    gateway.audit.clear()
+    gateway.devices.clear()
     gateway.files.by_person.clear()
-    gateway.people = demonstration_people()
-    for provider in gateway.tool_providers.values():
-        provider.tools_read_at = float("-inf")
+    assert gateway.first_things is not None
+    gateway.take(gateway.first_things)
+    forget_tools(gateway, None)
     gateway.dials = Dials()
+
+
+def empty(gateway: Gateway, _: Any) -> None:
+    """As freshly installed: an admin without a tenant, the gateway's own services, and nothing else."""
+    reset(gateway, None)
+    gateway.take(first_installation(gateway))
 
 
 def fail(gateway: Gateway, wanted: dict[str, Any] | None) -> None:
@@ -187,6 +203,8 @@ ACTIONS: dict[str, Callable[[Gateway, Any], Given | Awaitable[Given]]] = {
     "drop_streams": drop_streams,
     "drop_runs": drop_runs,
     "forget_holds": forget_holds,
+    "forget_tools": forget_tools,
+    "empty": empty,
     "fail": fail,
     "person": change_person,
     "credential": change_credential,

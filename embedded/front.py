@@ -25,6 +25,8 @@ PREFLIGHT = {
     "content-type": "text/plain; charset=UTF-8",
 }
 
+NOTED = 1_000_000  # bytes of a request's body that the record keeps
+
 
 class CrossOrigin:
     """Any origin, with credentials, as the released gateway says it (browsers refuse that pair)."""
@@ -90,9 +92,9 @@ def replaying(body: bytes, receive: Receive) -> Receive:
 def note(gateway: Gateway, scope: Scope, body: bytes) -> dict[str, Any]:
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
-        document = json.loads(body) if body else None
+        document = json.loads(body[:NOTED]) if body else None
     except ValueError:
-        document = body.decode(errors="replace")
+        document = body.decode(errors="replace")[:NOTED]
     return {
         "method": scope["method"],
         "path": scope["path"],

@@ -13,6 +13,7 @@ from embedded.clock import now
 from embedded.ids import new_id
 from embedded.state import Answer, Confirmation, Gateway
 
+MOMENT = timedelta(seconds=1)  # how close answers have to be for the dial `race`
 RECORD_BEFORE_EVENT = timedelta(milliseconds=4)  # why list and event disagree about the time
 
 
@@ -70,7 +71,7 @@ def settle(
     else:
         record()
     if confirmation.answered and not confirmation.answered.done():
-        confirmation.answered.set_result(Answer(confirmed, reason))
+        confirmation.answered.set_result(Answer(confirmed, reason, by))
     if was_held and confirmed:
         gateway.dials.ran.append(confirmation.id)
 
@@ -82,6 +83,21 @@ def write_down(
     confirmation.confirmed_by = by
     confirmation.reason = reason
     confirmation.resolved_at = at
+
+
+def crosses(gateway: Gateway, confirmation: Confirmation) -> bool:
+    """Whether an answer that comes now meets the first one on the way: with the dial `race` alone."""
+    resolved_at = confirmation.resolved_at
+    return bool(gateway.dials.race and resolved_at and now() - resolved_at < MOMENT)
+
+
+def cross(gateway: Gateway, confirmation: Confirmation, *, confirmed: bool, by: str, reason: str | None) -> None:
+    """A second answer of the same moment: it is told like the first, and decides nothing."""
+    listening.tell_resolved(gateway, confirmation, was_held=True, confirmed=confirmed)
+    if gateway.dials.race == "last":
+        confirmation.status = "confirmed" if confirmed else "rejected"
+        confirmation.confirmed_by = by
+        confirmation.reason = reason
 
 
 def time_out(gateway: Gateway, confirmation: Confirmation) -> None:

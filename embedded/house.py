@@ -39,12 +39,14 @@ from embedded.ids import (
     WEATHER,
     WEATHER_DESK,
 )
+from embedded.own_tools import add_own_tools
 from embedded.people import demonstration_people
 from embedded.policy import rules_of_file_manager, rules_of_person
 from embedded.servers import KEEP_ALIVE_INSIDE, Servers, listen, listen_inside
 from embedded.state import Agent, CredentialProvider, Gateway, Required, ToolProvider
 
 TENANT = "acme"
+FILE_TOOLS = "list_files,read_file,rename_file,delete_file,wipe_files"
 POOL_KEEPS = 30  # seconds that an idle connection to an agent is kept
 
 
@@ -105,12 +107,14 @@ async def furnish(gateway: Gateway, servers: Servers, *, has_dials: bool) -> Non
             gateway.rules += rules_of_person(person_id)
     gateway.rules += rules_of_file_manager()
 
+    add_own_tools(gateway)
     await add_tools(gateway, servers)
     weather_url = await start_inside(servers, weather_api.app())
     github = oauth_provider.Provider(f"{gateway.url}/connect/callback")
     github_url = await start_inside(servers, oauth_provider.app(github))
     add_credential_providers(gateway, github, github_url)
     await add_agents(gateway, servers, github_url, weather_url, has_dials=has_dials)
+    gateway.first_things = gateway.things()
 
 
 async def start_inside(servers: Servers, app: ASGIApp) -> str:
@@ -122,8 +126,10 @@ async def start_inside(servers: Servers, app: ASGIApp) -> str:
 async def add_tools(gateway: Gateway, servers: Servers) -> None:
     secret = secrets.token_urlsafe(24)
     url = await start_inside(servers, file_tools.app(gateway.files, secret))
-    for id_, name, is_active in [(FILES, "Files", True), (RETIRED_TOOLS, "Retired tools", False)]:
-        gateway.tool_providers[id_] = ToolProvider(id_, name, f"{url}/mcp", secret, TENANT, is_active)
+    plans = [(FILES, "Files", FILE_TOOLS, True), (RETIRED_TOOLS, "Retired tools", "retired_*", False)]
+    for id_, name, pattern, is_active in plans:
+        provider = ToolProvider(id_, name, pattern, f"{url}/mcp", "bearer", secret, TENANT, is_active)
+        gateway.tool_providers[id_] = provider
 
 
 def add_credential_providers(gateway: Gateway, github: oauth_provider.Provider, github_url: str) -> None:
@@ -247,4 +253,5 @@ async def add_agents(gateway: Gateway, servers: Servers, github_url: str, weathe
             BO,
             plan.required,
             plan.is_active,
+            is_on_every_list=plan.tenant_id is None,
         )

@@ -78,14 +78,14 @@ def required(gateway: Gateway, confirmation: Confirmation) -> bytes:
 
 
 def payload(gateway: Gateway, confirmation: Confirmation) -> dict[str, Any]:
-    provider = gateway.tool_providers[confirmation.provider_id]
+    provider = gateway.tool_providers.get(confirmation.provider_id)
     agent = gateway.agents.get(confirmation.agent_id or "")
     return {
         "id": confirmation.id,
         "tool": {
             "name": confirmation.tool,
             **confirmation.described,
-            "provider": {"id": provider.id, "name": provider.name},
+            "provider": {"id": confirmation.provider_id, "name": provider.name if provider else ""},
         },
         "arguments": confirmation.arguments or {},
         "risk": {"level": confirmation.risk},

@@ -12,17 +12,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded import holding, tool_lists
-from embedded.agents_api import WAIT, bytes_of
+from embedded import audit, holding, tool_lists
+from embedded.agents_api import bytes_of, patience
 from embedded.auth import Caller, session_user
 from embedded.ids import new_id
-from embedded.policy import rule_for_tool, rules_for
+from embedded.policy import DEFAULT_RISK, rule_for_tool, rules_for
 from embedded.replies import coded, forbidden
 from embedded.routes import flexible_route
-from embedded.state import Answer, Confirmation, Gateway, Rule, ToolProvider
+from embedded.state import Answer, AuditEntry, Confirmation, Gateway, Rule, ToolProvider
 from embedded.streaming import Cut, Streamed, frame, while_connected
-
-DEFAULT_RISK = "medium"
 
 
 def routes() -> list[Route]:
@@ -42,14 +40,21 @@ async def post(gateway: Gateway, request: Request, caller: Caller) -> ASGIApp:
     message = json_object(body)
     upstream = Upstream(gateway, provider, request, caller)
     if message.get("method") == "tools/call":
-        params = message.get("params") or {}
-        rule = rule_for_tool(rules, str(params.get("name")))
-        if rule is None:
-            return denied(message, str(params.get("name")))
-        if rule.action == "require_confirmation":
-            call = Call(message, body, caller, end_user_id, rule)
-            return await held_call(gateway, upstream, call)
+        return await call_tool(upstream, request, Call(message, body, caller, end_user_id), rules)
     return await while_connected(request.receive, upstream.relay("POST", body))
+
+
+async def call_tool(upstream: "Upstream", request: Request, call: "Call", rules: list[Rule]) -> ASGIApp:
+    """Under the rules: at once, after an answer, or not at all. The audit log hears of each."""
+    gateway = upstream.gateway
+    rule = rule_for_tool(rules, call.tool)
+    if rule is None:
+        audit.refused(call.noted(gateway, upstream.provider.id))
+        return denied(call.message, call.tool)
+    if rule.action == "require_confirmation":
+        return await held_call(gateway, upstream, call, rule)
+    entry = call.noted(gateway, upstream.provider.id)
+    return await while_connected(request.receive, upstream.relay("POST", call.body, entry))
 
 
 async def pass_through(gateway: Gateway, request: Request, caller: Caller) -> ASGIApp:
@@ -94,28 +99,45 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tools/call that a rule holds."""
+    """A tools/call on its way to a tool server."""
 
     message: dict[str, Any]
     body: bytes  # the same, as it came
     caller: Caller
     end_user_id: str
-    rule: Rule
+
+    @property
+    def params(self) -> dict[str, Any]:
+        params = self.message.get("params")
+        return params if isinstance(params, dict) else {}
 
     @property
     def tool(self) -> str:
-        return str(self.message["params"]["name"])
+        return str(self.params.get("name"))
 
     @property
     def arguments(self) -> dict[str, Any] | None:
-        arguments = self.message["params"].get("arguments")
+        arguments = self.params.get("arguments")
         return arguments if isinstance(arguments, dict) else None
 
+    def noted(self, gateway: Gateway, provider_id: str) -> AuditEntry:
+        """A fresh entry of the audit log."""
+        return audit.begin(
+            gateway,
+            self.caller,
+            self.end_user_id,
+            provider_id=provider_id,
+            tool=self.tool,
+            arguments=self.arguments,
+        )
 
-async def held_call(gateway: Gateway, upstream: "Upstream", call: Call) -> Streamed:
+
+async def held_call(gateway: Gateway, upstream: "Upstream", call: Call, rule: Rule) -> Streamed:
     """Ask, and answer with a stream that stays open until somebody has answered."""
     caller = call.caller
     end_user = gateway.people.get(call.end_user_id)
+    described = await tool_lists.described(gateway, upstream.provider, call.tool)
+    entry = call.noted(gateway, upstream.provider.id)
     confirmation = holding.hold(
         gateway,
         caller_id=caller.id,
@@ -125,11 +147,12 @@ async def held_call(gateway: Gateway, upstream: "Upstream", call: Call) -> Strea
         provider_id=upstream.provider.id,
         tool=call.tool,
         arguments=call.arguments,
-        risk=call.rule.risk or DEFAULT_RISK,
-        rule_id=call.rule.id,
-        described=await tool_lists.described(gateway, upstream.provider, call.tool),
+        risk=rule.risk or DEFAULT_RISK,
+        rule_id=rule.id,
+        described=described,
     )
-    work = asyncio.create_task(finish(confirmation, upstream, call))
+    entry.confirmation_id = confirmation.id
+    work = asyncio.create_task(finish(confirmation, upstream, call, entry))
     gateway.held_calls[confirmation.id] = work  # goes on when the caller hangs up
     work.add_done_callback(lambda _: gateway.held_calls.pop(confirmation.id, None))
     answer = Streamed(until_done(gateway, work), closing=lambda: gateway.held_answers.discard(answer))
@@ -137,12 +160,13 @@ async def held_call(gateway: Gateway, upstream: "Upstream", call: Call) -> Strea
     return answer
 
 
-async def finish(confirmation: Confirmation, upstream: "Upstream", call: Call) -> bytes:
+async def finish(confirmation: Confirmation, upstream: "Upstream", call: Call, entry: AuditEntry) -> bytes:
     """What the held caller reads in the end: the tool's answer, or the rejection as a result."""
     assert confirmation.answered is not None
     answer = await confirmation.answered
     if answer.confirmed:
-        return await upstream.as_events(call.message, call.body)
+        return await upstream.as_events(call.message, call.body, entry)
+    audit.rejected(entry, answer)
     result = rejection(confirmation, answer)
     return frame({"jsonrpc": "2.0", "id": call.message.get("id"), "result": result}, "message")
 
@@ -171,33 +195,39 @@ class Upstream:
         self.provider = provider
         self.headers = headers_for_tools(provider, request, caller)
 
-    async def relay(self, method: str, body: bytes | None) -> ASGIApp:
+    async def relay(self, method: str, body: bytes | None, entry: AuditEntry | None = None) -> ASGIApp:
         """The tool server's status, type and body; an event stream as it comes."""
         try:
             answer = await self.gateway.client.request(
-                method, self.provider.endpoint, data=body, headers=self.headers, timeout=WAIT
+                method, self.provider.endpoint, data=body, headers=self.headers, timeout=patience(self.gateway)
             )
         except (aiohttp.ClientError, TimeoutError):
+            audit.ended(entry, is_done=False)
             return JSONResponse({"jsonrpc": "2.0", "error": unreachable()}, 502)
         headers = {"content-type": answer.headers.get("Content-Type", "application/json")}
         if "Mcp-Session-Id" in answer.headers:
             headers["mcp-session-id"] = answer.headers["Mcp-Session-Id"]
         if answer.content_type == "text/event-stream":
             headers["cache-control"] = "no-cache"
+            audit.ended(entry, is_done=answer.ok)  # what the events say is not kept
             return Streamed(bytes_of(answer), headers=headers, status=answer.status, closing=answer.close)
         content = await answer.read()
         tool_lists.remember(self.provider, content)
+        audit.ended(entry, is_done=answer.ok, result=tool_lists.result_in(content))
         return Response(content, answer.status, headers)
 
-    async def as_events(self, message: dict[str, Any], body: bytes) -> bytes:
+    async def as_events(self, message: dict[str, Any], body: bytes, entry: AuditEntry) -> bytes:
         """The tool server's answer to a call that was held, refusals included, as events."""
         try:
             async with self.gateway.client.post(
-                self.provider.endpoint, data=body, headers=self.headers, timeout=WAIT
+                self.provider.endpoint, data=body, headers=self.headers, timeout=patience(self.gateway)
             ) as answer:
                 content = await answer.read()
                 is_stream = answer.content_type == "text/event-stream"
+                result = None if is_stream else tool_lists.result_in(content)
+                audit.ended(entry, is_done=answer.ok, result=result)
         except (aiohttp.ClientError, TimeoutError):
+            audit.ended(entry, is_done=False)
             return frame({"jsonrpc": "2.0", "id": message.get("id"), "error": unreachable()}, "message")
         return content if is_stream else b"event: message\ndata: " + content.strip() + b"\n\n"
 
@@ -211,7 +241,7 @@ def headers_for_tools(provider: ToolProvider, request: Request, caller: Caller) 
     headers = {
         "Accept": request.headers.get("accept", "*/*"),
         "Content-Type": request.headers.get("content-type", "application/json"),
-        "Authorization": f"Bearer {provider.upstream_secret}",
+        **tool_lists.authorization(provider),
         "X-User-ID": caller.id,
         "X-Gateway-Request-ID": new_id(),
     }

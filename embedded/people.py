@@ -14,12 +14,13 @@ PASSWORD = "demo"
 class Person:
     id: str
     email: str
-    name: str
+    name: str | None
     tenant_id: str | None
     roles: list[str]
     password: str
     created_at: datetime
     is_active: bool = True
+    updated_at: datetime | None = None
 
 
 def demonstration_people() -> dict[str, Person]:

@@ -45,3 +45,23 @@ async def read_json(request: Request) -> Any:
         return json.loads(await request.body())
     except ValueError as exc:
         raise sentence(400, "Invalid JSON body") from exc
+
+
+async def read_fields(request: Request) -> dict[str, Any]:
+    """The body's members; none when it is JSON but no object."""
+    body = await read_json(request)
+    return body if isinstance(body, dict) else {}
+
+
+async def read_json_as_it_comes(request: Request) -> Any:
+    """As the routes do that do not expect broken JSON. Raises `Refused` (500)."""
+    try:
+        return json.loads(await request.body())
+    except ValueError as exc:
+        message = "Expected property name or '}' in JSON at position 1"
+        raise Refused(500, {"error": "Internal Server Error", "message": message}) from exc
+
+
+def present(**members: Any) -> dict[str, Any]:
+    """Those members that have a value."""
+    return {name: value for name, value in members.items() if value is not None}

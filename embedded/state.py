@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,15 +34,18 @@ class Required:
 class Agent:
     id: str
     name: str
-    description: str
+    description: str | None
     upstream_url: str
-    upstream_secret: str
+    upstream_secret: str | None
     runtime_token: str
     tenant_id: str | None
     owner_id: str
     required: tuple[Required, ...] = ()
     is_active: bool = True
+    requires_confirmation: bool = False  # stored and shown; nothing follows from it
+    is_on_every_list: bool = False
     created_at: datetime = field(default_factory=now)
+    updated_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -49,12 +53,13 @@ class CredentialProvider:
     id: str
     service_type: str
     name: str
-    description: str
+    description: str | None
     auth_type: str  # jwt, api_key, oauth2, basic
     config: dict[str, Any] | None
     tenant_id: str | None = None
     is_active: bool = True
     created_at: datetime = field(default_factory=now)
+    updated_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -77,15 +82,21 @@ class Credential:
 class ToolProvider:
     id: str
     name: str
+    pattern: str  # the tools that the unified endpoint finds here: comma-separated, with `*`
     endpoint: str
-    upstream_secret: str
+    auth_type: str  # bearer, api_key, none
+    upstream_secret: str | None
     tenant_id: str | None
     is_active: bool = True
+    priority: int = 0
+    description: str | None = None
+    created_at: datetime = field(default_factory=now)
+    updated_at: datetime | None = None
     tools: list[dict[str, Any]] = field(default_factory=list)  # as the last tools/list said
     tools_read_at: float = float("-inf")  # loop time, seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rule:
     """What one subject may do with the tools of one provider; no rule, no access."""
 
@@ -96,12 +107,66 @@ class Rule:
     action: str  # allow, deny, require_confirmation
     tool_pattern: str  # comma-separated, with `*`
     risk: str | None = None
+    tenant_id: str | None = None
+    confirmation_mode: str | None = None  # always, never: stored and shown
+    description: str | None = None
+    created_at: datetime = field(default_factory=now)
+    updated_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class ApiKey:
+    id: str
+    key: str
+    name: str
+    scopes: tuple[str, ...]
+    created_by: str
+    tenant_id: str | None
+    expires_at: datetime | None = None
+    is_active: bool = True
+    created_at: datetime = field(default_factory=now)
+    last_used_at: datetime | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.is_active and (self.expires_at is None or self.expires_at > now())
+
+
+@dataclass(slots=True)
+class AuditEntry:
+    """One tool call, as far as it got."""
+
+    id: str
+    user_id: str  # for whom the call was made
+    tenant_id: str | None
+    agent_id: str | None
+    provider_id: str
+    tool: str
+    arguments: Any  # None: the call had none
+    status: str = "pending"  # completed, failed
+    result: Any = None
+    confirmation_id: str | None = None
+    duration: int | None = None  # milliseconds
+    created_at: datetime = field(default_factory=now)
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where push messages would go; none are sent."""
+
+    id: str
+    person_id: str
+    platform: str
+    name: str | None
+    created_at: datetime = field(default_factory=now)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     confirmed: bool
     reason: str | None
+    by: str | None  # None: nobody, the time was up
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +221,8 @@ class Dials:
     record_lag: float = 0  # from the answer's 200 to the record: reads in between still say pending
     heartbeat: float = 30
     held_heartbeat: float = 15
+    agent_silence: float = 300  # before and within an agent's answer
+    race: bool | str = False  # answers given within a moment all count; "last": the record keeps the last
     mute_streams: bool = False
     refuse_streams: bool = False
     expired_before: float = 0  # Unix time; tokens issued earlier are refused
@@ -185,6 +252,17 @@ class Attempt:
     ends_at: float  # loop time
 
 
+@dataclass(slots=True)
+class Things:
+    """What operators manage."""
+
+    people: dict[str, Person]
+    agents: dict[str, Agent]
+    credential_providers: dict[str, CredentialProvider]
+    tool_providers: dict[str, ToolProvider]
+    rules: list[Rule]
+
+
 @dataclass(eq=False)
 class Gateway:
     url: str
@@ -198,6 +276,9 @@ class Gateway:
     credentials: dict[str, Credential] = field(default_factory=dict)
     tool_providers: dict[str, ToolProvider] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    audit: dict[str, AuditEntry] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
     confirmations: dict[str, Confirmation] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)  # by OAuth state
@@ -210,6 +291,18 @@ class Gateway:
     dials: Dials = field(default_factory=Dials)
     files: FileStore = field(default_factory=FileStore)  # the tool server's; only the dials look in
     agent_connections: int = 0
+    first_things: Things | None = None  # what was there when the gateway started
+
+    def things(self) -> Things:
+        """What operators manage, copied."""
+        things = Things(self.people, self.agents, self.credential_providers, self.tool_providers, self.rules)
+        return copy.deepcopy(things)
+
+    def take(self, things: Things) -> None:
+        """Have exactly these."""
+        mine = copy.deepcopy(things)
+        self.people, self.agents, self.rules = mine.people, mine.agents, mine.rules
+        self.credential_providers, self.tool_providers = mine.credential_providers, mine.tool_providers
 
     def person_by_email(self, email: str) -> Person | None:
         wanted = email.strip().lower()

@@ -1,6 +1,7 @@
 """What the gateway knows about a provider's tools: for a minute after somebody has listed them."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -18,11 +19,11 @@ async def described(gateway: Gateway, provider: ToolProvider, tool: str) -> dict
 
     The released gateway says only what it happens to know; in the guide every event has a description.
     """
-    is_fresh = asyncio.get_running_loop().time() - provider.tools_read_at <= LIFETIME
-    if not is_fresh:
+    if not is_fresh(provider):
         if not gateway.dialect.describes_tools:
             return {}
-        await read(gateway, provider)
+        with contextlib.suppress(Unreadable):
+            await read(gateway, provider)
     return next(
         (
             {"description": known.get("description", ""), "inputSchema": known["inputSchema"]}
@@ -33,26 +34,67 @@ async def described(gateway: Gateway, provider: ToolProvider, tool: str) -> dict
     )
 
 
+class Unreadable(Exception):
+    """A tool server has not said what tools it has; the text tells why."""
+
+
 async def read(gateway: Gateway, provider: ToolProvider) -> None:
+    """Ask the tool server. Raises `Unreadable`."""
     headers = {
         "Accept": "application/json, text/event-stream",
-        "Authorization": f"Bearer {provider.upstream_secret}",
+        "Content-Type": "application/json",
         "X-Gateway-Request-ID": new_id(),
+        **authorization(provider),
     }
     question = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     try:
         async with gateway.client.post(provider.endpoint, json=question, headers=headers, timeout=WAIT) as answer:
+            if not answer.ok:
+                raise Unreadable(f"HTTP {answer.status} from {provider.endpoint}")
             remember(provider, await answer.read())
-    except (aiohttp.ClientError, TimeoutError):
-        return
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        raise Unreadable("fetch failed") from exc
+
+
+async def known(gateway: Gateway, provider: ToolProvider) -> list[dict[str, Any]]:
+    """The provider's tools, read anew when the list is too old. Raises `Unreadable`."""
+    if not is_fresh(provider):
+        await read(gateway, provider)
+    return provider.tools
+
+
+def is_fresh(provider: ToolProvider) -> bool:
+    return asyncio.get_running_loop().time() - provider.tools_read_at <= LIFETIME
+
+
+def forget(provider: ToolProvider) -> None:
+    provider.tools_read_at = float("-inf")
+
+
+def authorization(provider: ToolProvider) -> dict[str, str]:
+    """How the gateway says to a tool server who it is."""
+    if not provider.upstream_secret or provider.auth_type == "none":
+        return {}
+    if provider.auth_type == "api_key":
+        return {"X-Api-Key": provider.upstream_secret}
+    return {"Authorization": f"Bearer {provider.upstream_secret}"}
+
+
+def result_in(content: bytes) -> Any:
+    """What a tool server's answer, JSON or one event, holds as its result; None when it holds none."""
+    for line in content.splitlines():
+        if line.startswith(b"data:"):
+            content = line[5:]
+            break
+    try:
+        return json.loads(content).get("result")
+    except (ValueError, AttributeError):
+        return None
 
 
 def remember(provider: ToolProvider, content: bytes) -> None:
     """Keep the tools, if this is an answer to tools/list."""
-    try:
-        result = json.loads(content).get("result")
-    except (ValueError, AttributeError):
-        return
+    result = result_in(content)
     if isinstance(result, dict) and isinstance(result.get("tools"), list):
         provider.tools = result["tools"]
         provider.tools_read_at = asyncio.get_running_loop().time()
