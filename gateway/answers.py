@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import NamedTuple
 
 from ag_ui.core import (
+    ActivityDeltaEvent,
+    ActivitySnapshotEvent,
     Event,
     EventType,
+    RawEvent,
+    ReasoningMessageChunkEvent,
+    ReasoningMessageContentEvent,
+    ReasoningMessageEndEvent,
+    ReasoningMessageStartEvent,
     RunErrorEvent,
     RunFinishedEvent,
     RunStartedEvent,
@@ -32,14 +40,25 @@ from gateway.sse import ServerSentEvent
 logger = logging.getLogger(__name__)
 
 _event: TypeAdapter[Event] = TypeAdapter(Event)
+_delta: TypeAdapter[TextMessageContentEvent] = TypeAdapter(TextMessageContentEvent)
+_DELTA = (b'{"type":"TEXT_MESSAGE_CONTENT"', b'{"type": "TEXT_MESSAGE_CONTENT"')
 _known_types = frozenset(kind.value for kind in EventType)
 
 
 class Decoder:
-    """Turns the server-sent events of one answer into AG-UI events, until `finished`."""
+    """Turns the server-sent events of one answer into AG-UI events, until `finished`.
+
+    Types and fields that are newer than we know are ignored. What is no valid AG-UI is counted and passed over: a
+    sloppy event must not end a run. In the log it leaves a line without its content.
+    """
 
     def __init__(self, thread_id: str, run_id: str) -> None:
         self.finished = False
+        self.passed_over = 0
+        """Events that were no valid AG-UI, though their type is known, or no JSON at all."""
+        self.lacks_start = False
+        """The stream is AG-UI and did not open with RUN_STARTED, which is put before it."""
+        self._is_first = True
         self._thread_id = thread_id
         self._run_id = run_id
         self._is_agui: bool | None = None  # unknown until the first event
@@ -68,16 +87,33 @@ class Decoder:
 
     def _agui(self, data: bytes) -> list[Event]:
         try:
+            if data.startswith(_DELTA) and not self._chunks.begun and not self._is_first:  # nearly every event there is
+                return [_delta.validate_json(data)]
             event = _event.validate_json(data)
+            events = self._chunks.expand(event)
         except ValidationError as exc:
-            if exc.errors()[0]["type"] != "union_tag_invalid":  # a type newer than we know is fine
-                logger.info("run %s: an event that is not valid AG-UI was passed over", self._run_id)
+            if exc.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
+                self._pass_over()  # else a type newer than we know, which is fine
             return []
-        if isinstance(event, TextMessageContentEvent):
-            return [event]
-        events = self._chunks.expand(event)
-        self.finished = isinstance(event, RunFinishedEvent | RunErrorEvent)
+        except ValueError:
+            self._pass_over()
+            return []
+        if self._is_first and not isinstance(event, RunStartedEvent):
+            self.lacks_start = True
+            logger.warning("run %s: the stream did not open with RUN_STARTED", self._run_id)
+            events.insert(0, RunStartedEvent(thread_id=self._thread_id, run_id=self._run_id))
+        self._is_first = False
+        if isinstance(event, RunFinishedEvent | RunErrorEvent):
+            self.finished = True
+            if self.passed_over:
+                logger.info("run %s: %d events in all were passed over", self._run_id, self.passed_over)
         return events
+
+    def _pass_over(self) -> None:
+        """Count an event that is no valid AG-UI. What it says reaches no log."""
+        self.passed_over += 1
+        if self.passed_over == 1:
+            logger.info("run %s: an event that is not valid AG-UI was passed over", self._run_id)
 
     def _text(self, data: bytes) -> list[Event]:
         text = data.decode(errors="replace")
@@ -85,7 +121,7 @@ class Decoder:
             return self._closing()
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._content(text)
         if isinstance(value, int | float):
             return self._content(text)
@@ -109,51 +145,94 @@ class Decoder:
         ]
 
 
+_Chunk = TextMessageChunkEvent | ReasoningMessageChunkEvent | ToolCallChunkEvent
+
+
+class _Begun(NamedTuple):
+    """What chunks have begun and nothing has ended yet."""
+
+    kind: type[_Chunk]
+    id: str
+
+
 class _ChunkForms:
-    """Expands the chunk shorthands into start, content and end. Source: AG-UI 1.0, TEXT_MESSAGE_CHUNK."""
+    """Expands the chunk shorthands into start, content and end. Source: AG-UI 1.0, the three *_CHUNK events.
+
+    A chunk without an id goes on with what the one before it has begun; anything else ends that first. Subagents work
+    side by side, so each has its own.
+    """
 
     def __init__(self) -> None:
-        self._message = ""  # id of the message that chunks have opened
-        self._call = ""
+        self.begun: dict[str | None, _Begun] = {}  # by subagent
 
     def expand(self, event: Event) -> list[Event]:
+        """Raises ValueError for a chunk that goes on with nothing."""
         match event:
-            case TextMessageChunkEvent(message_id=message_id, delta=delta):
-                events: list[Event] = []
-                if message_id and message_id != self._message:
-                    events += self._close()
-                    self._message = message_id
-                    events.append(TextMessageStartEvent(message_id=message_id, role=event.role or "assistant"))
-                if delta and self._message:
-                    events.append(TextMessageContentEvent(message_id=self._message, delta=delta))
-                return events
-            case ToolCallChunkEvent(tool_call_id=call_id, delta=delta):
-                events = []
-                if call_id and call_id != self._call:
-                    events += self._close()
-                    self._call = call_id
-                    events.append(
-                        ToolCallStartEvent(tool_call_id=call_id, tool_call_name=event.tool_call_name or call_id)
-                    )
-                if delta and self._call:
-                    events.append(ToolCallArgsEvent(tool_call_id=self._call, delta=delta))
-                return events
-        return [*self._close(), event]
+            case TextMessageChunkEvent() | ReasoningMessageChunkEvent():
+                return self._chunk(event, event.message_id)
+            case ToolCallChunkEvent():
+                return self._chunk(event, event.tool_call_id)
+            case RunFinishedEvent() | RunErrorEvent():
+                return [end for who in list(self.begun) for end in self._ended(who)] + [event]
+            case RawEvent() | ActivitySnapshotEvent() | ActivityDeltaEvent():
+                return [event]  # told beside what is being said
+        return [*self._ended(getattr(event, "subagent_run_id", None)), event]
 
-    def _close(self) -> list[Event]:
+    def _chunk(self, chunk: _Chunk, given: str | None) -> list[Event]:
+        who = chunk.subagent_run_id
+        begun = self.begun.get(who)
         events: list[Event] = []
-        if self._message:
-            events.append(TextMessageEndEvent(message_id=self._message))
-        if self._call:
-            events.append(ToolCallEndEvent(tool_call_id=self._call))
-        self._message = self._call = ""
+        if begun is None or begun.kind is not type(chunk) or (given and given != begun.id):
+            if not given:
+                raise ValueError("a chunk that goes on with nothing")
+            events = [*self._ended(who), _start(chunk, given)]
+            begun = self.begun[who] = _Begun(type(chunk), given)
+        if chunk.delta:
+            events.append(_content(chunk, begun.id, chunk.delta))
         return events
+
+    def _ended(self, who: str | None) -> list[Event]:
+        begun = self.begun.pop(who, None)
+        return [] if begun is None else [_end(begun, who)]
+
+
+def _start(chunk: _Chunk, given: str) -> Event:
+    who = chunk.subagent_run_id
+    match chunk:
+        case TextMessageChunkEvent(role=role, name=name):
+            return TextMessageStartEvent(message_id=given, role=role or "assistant", name=name, subagent_run_id=who)
+        case ReasoningMessageChunkEvent():
+            return ReasoningMessageStartEvent(message_id=given, subagent_run_id=who)
+    return ToolCallStartEvent(
+        tool_call_id=given,
+        tool_call_name=chunk.tool_call_name or given,
+        parent_message_id=chunk.parent_message_id,
+        subagent_run_id=who,
+    )
+
+
+def _content(chunk: _Chunk, given: str, delta: str) -> Event:
+    who = chunk.subagent_run_id
+    match chunk:
+        case TextMessageChunkEvent():
+            return TextMessageContentEvent(message_id=given, delta=delta, subagent_run_id=who)
+        case ReasoningMessageChunkEvent():
+            return ReasoningMessageContentEvent(message_id=given, delta=delta, subagent_run_id=who)
+    return ToolCallArgsEvent(tool_call_id=given, delta=delta, subagent_run_id=who)
+
+
+def _end(begun: _Begun, who: str | None) -> Event:
+    if begun.kind is TextMessageChunkEvent:
+        return TextMessageEndEvent(message_id=begun.id, subagent_run_id=who)
+    if begun.kind is ReasoningMessageChunkEvent:
+        return ReasoningMessageEndEvent(message_id=begun.id, subagent_run_id=who)
+    return ToolCallEndEvent(tool_call_id=begun.id, subagent_run_id=who)
 
 
 def _is_agui(data: bytes) -> bool:
     try:
         doc = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(doc, dict) and doc.get("type") in _known_types
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from gateway.errors import StreamMalformed
 
 LARGEST_EVENT = 1024 * 1024  # bytes
+
+_LINE = re.compile(rb"^(?:(?:data|event|id|retry)(?::|$)|:)", re.MULTILINE)
+"""A comment, or a field that the standard knows."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -18,39 +22,54 @@ class Reader:
     """Feed it the bytes as they come, cut anywhere; it gives the events that are complete.
 
     CR, LF and CRLF end a line; comments, `id` and `retry` are passed over. Raises StreamMalformed for an event
-    larger than LARGEST_EVENT.
+    larger than LARGEST_EVENT, and at the end of a body in which nothing was an event stream.
     """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
-        self._searched = 0  # bytes of the rest known to hold no end of an event
+        self._rest = bytearray()  # never longer than an event may be, and what comes in one piece
         self._after_cr = False
         self._at_start = True
+        self._is_foreign = False  # there was something, and none of it a line of an event stream
+        self._is_understood = False
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         rest = self._rest
+        unsearched = max(len(rest) - 1, 0)
         rest += self._with_newlines(chunk)
         if self._at_start and not self._skip_bom():
             return []
-        events = []
-        start = 0
-        while (end := rest.find(b"\n\n", max(start, self._searched))) >= 0:
-            if end - start > LARGEST_EVENT:
+        end = rest.rfind(b"\n\n", 0 if unsearched < 3 else unsearched)
+        events: list[ServerSentEvent] = []
+        if end >= 0:
+            blocks = bytes(rest[:end]).split(b"\n\n")
+            del rest[: end + 2]
+            if end > LARGEST_EVENT and max(map(len, blocks)) > LARGEST_EVENT:
                 raise StreamMalformed("an event larger than 1 MiB")
-            if (event := _event(bytes(rest[start:end]))) is not None:
-                events.append(event)
-            start = end + 2
-        del rest[:start]
+            events = self._events(blocks)
         if len(rest) > LARGEST_EVENT:
             raise StreamMalformed("an event larger than 1 MiB")
-        self._searched = max(len(rest) - 1, 0)
         return events
 
     def close(self) -> list[ServerSentEvent]:
         """The last event, where the stream ended without the blank line after it."""
-        event = _event(bytes(self._rest))
+        events = self._events([bytes(self._rest)])
         self._rest.clear()
-        return [event] if event is not None else []
+        if self._is_foreign and not self._is_understood:
+            raise StreamMalformed("not an event stream")
+        return events
+
+    def _events(self, blocks: list[bytes]) -> list[ServerSentEvent]:
+        events = []
+        for block in blocks:
+            if block.startswith(b"data: ") and b"\n" not in block:  # nearly every frame there is
+                events.append(ServerSentEvent("message", block[6:]))
+            elif (event := _event(block)) is not None:
+                events.append(event)
+            elif block.strip(b"\n") and not self._is_understood:
+                self._is_foreign = True
+                self._is_understood = _LINE.search(block) is not None
+        self._is_understood = self._is_understood or bool(events)
+        return events
 
     def _with_newlines(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
@@ -74,8 +93,6 @@ class Reader:
 
 
 def _event(block: bytes) -> ServerSentEvent | None:
-    if block.startswith(b"data: ") and b"\n" not in block:  # nearly every frame there is
-        return ServerSentEvent("message", block[6:])
     name = "message"
     data: list[bytes] = []
     for line in block.split(b"\n"):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
@@ -40,7 +40,7 @@ def _session() -> aiohttp.ClientSession:
         session = _sessions[loop] = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
         )
     return session
 
@@ -66,10 +66,14 @@ def _breaks() -> Iterator[None]:
 @asynccontextmanager
 async def _open(method: str, url: str, token: str, body: str, silence: float) -> AsyncIterator[aiohttp.ClientResponse]:
     """A 2xx answer whose body has yet to be read. Leaving closes the connection, wherever the body is."""
-    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream, application/json"}
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "text/event-stream, application/json",
+        "Accept-Encoding": "identity",  # who compresses a stream gathers it first
+    }
     if body:
         headers["Content-Type"] = "application/json"
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
     try:
         response = await _session().request(
             method, url, data=body or None, headers=headers, timeout=timeout, allow_redirects=False
@@ -94,7 +98,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-async def _sent(response: aiohttp.ClientResponse) -> AsyncIterator[list[ServerSentEvent]]:
+async def _sent(response: aiohttp.ClientResponse) -> AsyncGenerator[list[ServerSentEvent]]:
     reader = Reader()
     with _breaks():
         async for chunk in response.content.iter_any():
@@ -107,18 +111,22 @@ async def _sent(response: aiohttp.ClientResponse) -> AsyncIterator[list[ServerSe
 @asynccontextmanager
 async def run_agent(url: str, token: str, run: RunAgentInput) -> AsyncIterator[RunEvents]:
     """Invoke an agent. Iterating raises StreamBroken or StreamSilent when the answer breaks off."""
-    async with _open("POST", url, token, run.model_dump_json(by_alias=True), RUN_SILENCE) as response:
-        yield _run_events(response, Decoder(run.thread_id, run.run_id))
+    async with (
+        _open("POST", url, token, run.model_dump_json(by_alias=True), RUN_SILENCE) as response,
+        aclosing(_run_events(response, Decoder(run.thread_id, run.run_id))) as events,
+    ):
+        yield events
 
 
-async def _run_events(response: aiohttp.ClientResponse, decoder: Decoder) -> RunEvents:
+async def _run_events(response: aiohttp.ClientResponse, decoder: Decoder) -> AsyncGenerator[list[Event]]:
     match response.content_type:
         case "text/event-stream":
-            async for sent in _sent(response):
-                if events := [event for one in sent for event in decoder.feed(one)]:
-                    yield events
-                if decoder.finished:
-                    return
+            async with aclosing(_sent(response)) as batches:
+                async for sent in batches:
+                    if events := [event for one in sent for event in decoder.feed(one)]:
+                        yield events
+                    if decoder.finished:
+                        return
             if events := decoder.close():
                 yield events
         case "application/json":
@@ -126,7 +134,7 @@ async def _run_events(response: aiohttp.ClientResponse, decoder: Decoder) -> Run
                 content = await _body(response)
             try:
                 doc = mapping_of(json.loads(content), "answer")
-            except ValueError as exc:
+            except (ValueError, RecursionError) as exc:
                 raise MalformedReply("not JSON") from exc
             yield decoder.whole(doc.get("data", doc))
         case other:
@@ -166,13 +174,15 @@ async def confirmation_events(url: str, token: str) -> AsyncIterator[Confirmatio
     async with _open("GET", url, token, "", CONFIRMATION_SILENCE) as response:
         if response.content_type != "text/event-stream":
             raise MalformedReply("the confirmation stream is no event stream")
-        yield _confirmation_events(response)
+        async with aclosing(_confirmation_events(response)) as events:
+            yield events
 
 
-async def _confirmation_events(response: aiohttp.ClientResponse) -> ConfirmationEvents:
-    async for sent in _sent(response):
-        for event in _confirmations(sent):
-            yield event
+async def _confirmation_events(response: aiohttp.ClientResponse) -> AsyncGenerator[ConfirmationEvent]:
+    async with aclosing(_sent(response)) as batches:
+        async for sent in batches:
+            for event in _confirmations(sent):
+                yield event
     raise StreamBroken("the confirmation stream ended")
 
 

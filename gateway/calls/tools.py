@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
-import mcp
-
-from gateway import proxy
 from gateway.calls.wire import Wire, part, query
 from gateway.records import AccessRule, Tool, ToolProvider
 from gateway.types import mapping_of, rows_of
+
+if TYPE_CHECKING:
+    import mcp
 
 
 class Tools(Wire):
@@ -49,4 +50,6 @@ class Tools(Wire):
         NotAllowed and the like for what the gateway refused inside it, GatewayUnavailable for what never reached it;
         a refusal by rule or by the tool server itself is an `mcp.MCPError`, a tool that failed a result that says so.
         """
+        from gateway import proxy  # noqa: PLC0415  (mcp takes a second to import, and most processes never use it)
+
         return proxy.session(self._address(f"mcp-proxy/{part(provider_id)}/mcp"), self.token)
