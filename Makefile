@@ -17,8 +17,8 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/pytest tests --ignore=tests/browser
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest tests --ignore=tests/browser -n auto --maxprocesses 4
+	$(BIN)/pytest tests/browser -n auto --maxprocesses 2
 
 bench: .venv/.dev
 	@$(BIN)/python -m tests.bench

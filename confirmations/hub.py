@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOOK_AGAIN = 3.0  # seconds between two readings of the list while something is shown
-RECORDED_WITHIN = 3.0  # seconds: gateways let go of a call first and write down how it ended after that
+RECORDED_WITHIN = 2.0  # seconds: gateways let go of a call first and write down how it ended after that
 STAYS = 6.0  # seconds that a decided item stays in its place
 LINGER = 10.0  # seconds that the stream outlives the last page, since people go from page to page
 OPENING = 15.0  # seconds until a gateway that accepts but says nothing counts as away

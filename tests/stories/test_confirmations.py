@@ -196,7 +196,7 @@ def test_approving_what_nobody_waits_for_says_that_nothing_ran(bo: Visitor, ana:
         his.reads(call, "lost")
         gateway.dial(forget_holds=True)
         if gateway.dialect == "released":
-            his.reads(call, "Lost by the gateway")
+            his.reads(call, "Lost by the gateway", seconds=2 * SOON)
             assert "Lost by the gateway" in words(ana.reads(f"/confirmations/{call}/"))
         answer = bo.posts(f"/confirmations/{call}/confirm/")
         assert "nobody was waiting any more: nothing ran" in words(answer.text)
