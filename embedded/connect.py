@@ -143,8 +143,8 @@ async def exchange(
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": f"{gateway.url}/connect/callback",
-        "client_id": oauth["clientId"],
-        "client_secret": oauth["clientSecret"],
+        "client_id": oauth.get("clientId", ""),
+        "client_secret": oauth.get("clientSecret", ""),
         "code_verifier": attempt.verifier,
     }
     try:

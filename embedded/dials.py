@@ -20,7 +20,15 @@ from embedded.state import Dials, Failure, Gateway
 
 LOOPBACK = {"127.0.0.1", "::1"}
 SETTINGS = {
-    *("token_lifetime", "hold_limit", "record_lag", "heartbeat", "held_heartbeat", "mute_streams", "refuse_streams"),
+    "token_lifetime",
+    "hold_limit",
+    "record_lag",
+    "heartbeat",
+    "held_heartbeat",
+    "agent_silence",
+    "mute_streams",
+    "refuse_streams",
+    "race",
 }
 
 

@@ -287,7 +287,7 @@ class Gateway:
     streams: set[Streamed] = field(default_factory=set)
     held_answers: set[Streamed] = field(default_factory=set)
     listeners: set[Listener] = field(default_factory=set)
-    held_calls: dict[str, asyncio.Task[bytes]] = field(default_factory=dict)
+    held_calls: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     dials: Dials = field(default_factory=Dials)
     files: FileStore = field(default_factory=FileStore)  # the tool server's; only the dials look in
     agent_connections: int = 0

@@ -1,5 +1,6 @@
 """`/api/v1/tool-gate`: for agents that run tools themselves and only ask whether they may."""
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -58,7 +59,13 @@ async def ask(
     )
     entry.confirmation_id = confirmation.id
     assert confirmation.answered is not None
-    answer = await confirmation.answered
+    waiting = asyncio.current_task()
+    assert waiting is not None
+    gateway.held_calls[confirmation.id] = waiting  # ends when the calls that are held are lost
+    try:
+        answer = await confirmation.answered
+    finally:
+        del gateway.held_calls[confirmation.id]
     if not answer.confirmed:
         audit.rejected(entry, answer)
     return JSONResponse(decided(answer) | {"auditId": entry.id})
