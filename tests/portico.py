@@ -85,13 +85,11 @@ class Portico:
     @classmethod
     def as_demo(cls, gateway_url: str, **settings: str) -> Portico:
         """With what `make demo` sets: one-click sign-in, cookies over plain http, static files as in production."""
-        subprocess.run(
-            [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"],
-            cwd=ROOT,
-            env={**os.environ, "SECRET_KEY": "any", "DEBUG": ""},
-            check=True,
-        )
-        return cls(gateway_url, DEBUG="", DEMO="1", GATEWAY_AGENTS=",".join(OFFERED), **settings)
+        demo = cls(gateway_url, DEBUG="", DEMO="1", GATEWAY_AGENTS=",".join(OFFERED), **settings)
+        demo.environment["STATIC_ROOT"] = f"{demo.folder.name}/static"
+        command = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
+        subprocess.run(command, cwd=ROOT, env=demo.environment, check=True)
+        return demo
 
     def start(self) -> Portico:
         database = Path(self.folder.name) / "db.sqlite3"
