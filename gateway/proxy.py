@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import mcp
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
 
 from gateway.errors import GatewayError, GatewayUnavailable
 from gateway.refusals import refusal
@@ -17,8 +18,13 @@ CONNECT_TIMEOUT = 10.0  # seconds
 SILENCE = 330.0  # seconds: a held call says nothing but heartbeats until it is decided, at most 300
 
 
+class _Session(mcp.ClientSession):
+    async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
+        """Accepted whatever its tool's schema says: a gateway tells a rejection as a plain text result."""
+
+
 @asynccontextmanager
-async def session(url: str, token: str) -> AsyncIterator[mcp.Client]:
+async def session(url: str, token: str) -> AsyncIterator[mcp.ClientSession]:
     """Open from the handshake until the block is left; see `Gateway.use_tools` for what it raises."""
     refused: list[GatewayError] = []
 
@@ -36,11 +42,13 @@ async def session(url: str, token: str) -> AsyncIterator[mcp.Client]:
         event_hooks={"response": [note]},
         trust_env=False,
     )
-    transport = streamable_http_client(url, http_client=client, max_sse_event_size=LARGEST_EVENT)
-    # The handshake of all servers: the newer probe before it would be one refused call more on most of them.
-    tools = mcp.Client(transport, mode="legacy", read_timeout_seconds=SILENCE)
     try:
-        async with client, tools:
+        async with (
+            client,
+            streamable_http_client(url, http_client=client, max_sse_event_size=LARGEST_EVENT) as (reading, writing),
+            _Session(reading, writing, read_timeout_seconds=SILENCE) as tools,
+        ):
+            await tools.initialize()
             yield tools
     except (httpx2.TransportError, mcp.MCPError, BaseExceptionGroup) as exc:
         raise _told(exc, refused) from exc

@@ -43,7 +43,7 @@ class Tools(Wire):
         doc = mapping_of(self._ask("GET", f"admin/provider-access/{part(rule_id)}"), "rule")
         return AccessRule.from_doc(mapping_of(doc.get("rule"), "rule"))
 
-    def use_tools(self, provider_id: str) -> AbstractAsyncContextManager[mcp.Client]:
+    def use_tools(self, provider_id: str) -> AbstractAsyncContextManager[mcp.ClientSession]:
         """An MCP session with a tool server: `async with … as tools`, then `await tools.call_tool(…)`.
 
         A call that waits for an approval waits here too, up to the gateway's limit. Leaving the block raises NotFound,
