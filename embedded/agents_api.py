@@ -1,5 +1,6 @@
 """Agents: what an end user sees of one, and invoking it."""
 
+import io
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -73,7 +74,7 @@ async def ask(gateway: Gateway, agent: Agent, body: Any, headers: dict[str, str]
     answer: aiohttp.ClientResponse | None = None
     try:
         answer = await gateway.client.post(
-            agent.upstream_url, data=compact(body).encode(), headers=headers, timeout=patience(gateway)
+            agent.upstream_url, data=io.BytesIO(compact(body).encode()), headers=headers, timeout=patience(gateway)
         )
         if is_success(answer) and answer.content_type == "text/event-stream":
             is_streaming = True

@@ -59,11 +59,10 @@ async def list_keys(gateway: Gateway, _: Request, caller: Caller) -> JSONRespons
 async def revoke(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
     """It stays on the list. A second time is no error."""
     require_role(caller, "admin", "tenant_admin")
-    key = gateway.api_keys.pop(request.path_params["key_id"], None)
+    key = gateway.api_keys.get(request.path_params["key_id"])
     if key is None:
         raise sentence(404, "API key not found")
     key.is_active = False
-    gateway.api_keys[key.id] = key  # keys are listed as they were last touched
     return JSONResponse({"success": True, "message": "API key revoked"})
 
 

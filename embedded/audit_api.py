@@ -47,9 +47,9 @@ async def list_entries(gateway: Gateway, request: Request, caller: Caller) -> JS
         and (start is None or entry.created_at >= start)
         and (end is None or entry.created_at <= end)
     ]
-    limit, offset = whole_number(asked.get("limit"), PAGE), whole_number(asked.get("offset"), 0)
-    page = found[max(offset, 0) :]
-    page = page if limit < 0 else page[:limit]
+    limit, offset = number_in(asked.get("limit", str(PAGE))), number_in(asked.get("offset", "0"))
+    page = found[max(offset or 0, 0) :]
+    page = page if limit is None or limit < 0 else page[:limit]
     return JSONResponse(
         {
             "data": [document(entry) for entry in page],
@@ -77,11 +77,12 @@ async def stats(gateway: Gateway, _: Request, caller: Caller) -> JSONResponse:
     return JSONResponse({"data": {"total": len(seen), "byStatus": by_status, "avgDuration": average}})
 
 
-def whole_number(text: str | None, otherwise: int) -> int:
+def number_in(text: str) -> int | None:
+    """None when it is none: then there is no limit, and null stands in its place."""
     try:
-        return int(text or "")
+        return int(text)
     except ValueError:
-        return otherwise
+        return None
 
 
 def document(entry: AuditEntry) -> dict[str, Any]:

@@ -122,7 +122,6 @@ def keyed_caller(gateway: Gateway, request: Request, api_key: str, token: str | 
     else:
         caller = Caller(str(person_id), None, key.tenant_id, (), scopes=key.scopes)
     key.last_used_at = now()
-    gateway.api_keys[key.id] = gateway.api_keys.pop(key.id)  # keys are listed as they were last touched
     return caller
 
 

@@ -22,6 +22,8 @@ from embedded.routes import flexible_route
 from embedded.state import Answer, AuditEntry, Confirmation, Gateway, Rule, ToolProvider
 from embedded.streaming import Cut, Streamed, frame, while_connected
 
+UNREACHED = {"error": "TypeError: fetch failed"}  # in the audit log
+
 
 def routes() -> list[Route]:
     path = "/api/v1/mcp-proxy/{provider_id}/mcp"
@@ -202,9 +204,9 @@ class Upstream:
                 method, self.provider.endpoint, data=body, headers=self.headers, timeout=patience(self.gateway)
             )
         except (aiohttp.ClientError, TimeoutError):
-            audit.ended(entry, is_done=False)
+            audit.ended(entry, is_done=False, result=UNREACHED)
             return JSONResponse({"jsonrpc": "2.0", "error": unreachable()}, 502)
-        headers = {"content-type": answer.headers.get("Content-Type", "application/json")}
+        headers = {"content-type": answer.headers.get("Content-Type", "text/plain; charset=UTF-8")}
         if "Mcp-Session-Id" in answer.headers:
             headers["mcp-session-id"] = answer.headers["Mcp-Session-Id"]
         if answer.content_type == "text/event-stream":
@@ -213,7 +215,7 @@ class Upstream:
             return Streamed(bytes_of(answer), headers=headers, status=answer.status, closing=answer.close)
         content = await answer.read()
         tool_lists.remember(self.provider, content)
-        audit.ended(entry, is_done=answer.ok, result=tool_lists.result_in(content))
+        audit.ended(entry, is_done=answer.ok, result=tool_lists.outcome_in(content))
         return Response(content, answer.status, headers)
 
     async def as_events(self, message: dict[str, Any], body: bytes, entry: AuditEntry) -> bytes:
@@ -224,10 +226,10 @@ class Upstream:
             ) as answer:
                 content = await answer.read()
                 is_stream = answer.content_type == "text/event-stream"
-                result = None if is_stream else tool_lists.result_in(content)
+                result = None if is_stream else tool_lists.outcome_in(content)
                 audit.ended(entry, is_done=answer.ok, result=result)
         except (aiohttp.ClientError, TimeoutError):
-            audit.ended(entry, is_done=False)
+            audit.ended(entry, is_done=False, result=UNREACHED)
             return frame({"jsonrpc": "2.0", "id": message.get("id"), "error": unreachable()}, "message")
         return content if is_stream else b"event: message\ndata: " + content.strip() + b"\n\n"
 

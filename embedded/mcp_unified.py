@@ -114,7 +114,7 @@ async def listen(_: Gateway, request: Request, __: Caller) -> ASGIApp:
 async def end_session(_: Gateway, request: Request, __: Caller) -> ASGIApp:
     if "mcp-session-id" not in request.headers:
         raise sentence(400, "Bad Request", message="Mcp-Session-Id header required for DELETE")
-    return Response(status_code=204)
+    return Response(status_code=204, media_type="text/plain")
 
 
 def answered(message: dict[str, Any], result: dict[str, Any]) -> JSONResponse:

@@ -44,11 +44,13 @@ def rules_for(gateway: Gateway, end_user_id: str, provider_id: str) -> list[Rule
     return rules
 
 
+STRICTNESS = ["allow", "require_confirmation", "deny"]
+
+
 def rule_for_tool(rules: list[Rule], tool: str) -> Rule | None:
     """The strictest rule that names the tool; None means that the tool is denied."""
     matching = [rule for rule in rules if matches(rule.tool_pattern, tool)]
-    asking = [rule for rule in matching if rule.action == "require_confirmation"]
-    return next(iter(asking or matching), None)
+    return max(matching, key=lambda rule: STRICTNESS.index(rule.action), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,9 @@ def judged(rules: list[Rule], tool: str) -> Verdict:
             if matches(pattern, tool):
                 return Verdict(action, risk)
         return Verdict("require_confirmation", DEFAULT_RISK)
-    rule = None if any(rule.action == "deny" for rule in rules) else rule_for_tool(rules, tool)
-    if rule is None:
-        return Verdict("deny", "low")
+    rule = rule_for_tool(rules, tool)
+    if rule is None or rule.action == "deny":
+        return Verdict("deny", "low", rule)
     return Verdict(rule.action, rule.risk or DEFAULT_RISK, rule)
 
 

@@ -35,8 +35,10 @@ def routes() -> list[Route]:
 
 
 async def list_providers(gateway: Gateway, _: Request, caller: Caller) -> JSONResponse:
+    """Those that are switched on; the others are found by their id alone."""
     may_read(gateway, caller)
-    visible = [p for p in gateway.credential_providers.values() if p.tenant_id in (None, caller.tenant_id)]
+    tenants = (None, caller.tenant_id)
+    visible = [p for p in gateway.credential_providers.values() if p.is_active and p.tenant_id in tenants]
     return JSONResponse({"providers": [document(provider) for provider in visible]})
 
 

@@ -66,7 +66,9 @@ async def ask(
         answer = await confirmation.answered
     finally:
         del gateway.held_calls[confirmation.id]
-    if not answer.confirmed:
+    if answer.confirmed:
+        audit.ended(entry, is_done=True)
+    else:
         audit.rejected(entry, answer)
     return JSONResponse(decided(answer) | {"auditId": entry.id})
 
@@ -89,9 +91,9 @@ async def report(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
         entry = audit.begin(
             gateway, caller, end_user_id, provider_id=provider_id, tool=tool, arguments=body.get("params")
         )
-    audit.ended(entry, is_done=not body.get("error"), result=body.get("result"))
-    if isinstance(body.get("durationMs"), int):
-        entry.duration = body["durationMs"]
+    entry.status = "failed" if body.get("error") else "completed"
+    entry.result = body.get("result")
+    entry.duration = body.get("durationMs", entry.duration)
     return JSONResponse({"success": True, "auditId": entry.id})
 
 

@@ -80,21 +80,28 @@ def authorization(provider: ToolProvider) -> dict[str, str]:
     return {"Authorization": f"Bearer {provider.upstream_secret}"}
 
 
-def result_in(content: bytes) -> Any:
-    """What a tool server's answer, JSON or one event, holds as its result; None when it holds none."""
+def outcome_in(content: bytes) -> Any:
+    """The result, or else the error, in a tool server's answer."""
+    message = message_in(content)
+    return message.get("result", message.get("error"))
+
+
+def message_in(content: bytes) -> dict[str, Any]:
+    """A tool server's answer, JSON or one event; empty when it is neither."""
     for line in content.splitlines():
         if line.startswith(b"data:"):
             content = line[5:]
             break
     try:
-        return json.loads(content).get("result")
-    except (ValueError, AttributeError):
-        return None
+        message = json.loads(content)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 def remember(provider: ToolProvider, content: bytes) -> None:
     """Keep the tools, if this is an answer to tools/list."""
-    result = result_in(content)
+    result = message_in(content).get("result")
     if isinstance(result, dict) and isinstance(result.get("tools"), list):
         provider.tools = result["tools"]
         provider.tools_read_at = asyncio.get_running_loop().time()

@@ -1,571 +1,590 @@
-"""The embedded gateway answers what the released one answered: recordings, asked once more.
+"""The embedded gateway answers what the released one answered: every recording, asked once more.
 
-Each recorded request is sent to the embedded gateway with its own ids and tools in the place of the
-recorded ones. Status, headers, keys and types have to be the same, and so have sentences and codes.
+A gateway as freshly installed goes through all recordings in the order in which they were made, so
+that each finds what the earlier ones have left: people, agents, rules, entries of the audit log. Each
+answer has to be the recorded one, value by value. Only what differs between two gateways may differ,
+and has to do so consistently: an id or a token that is learned from one answer is expected ever after.
 """
 
 import asyncio
 import contextlib
+import io
 import json
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import jwt
 import pytest
 
-from embedded import ids
 from embedded.auth import ISSUER, signing_key
 from tests.embedded import SECRET, Embedded
+from tests.wire.test_embedded_upstreams import DEAD, NOWHERE, RECORDINGS, Upstreams, running_upstreams
 
-RECORDINGS = Path(__file__).parent / "recordings"
-PATIENCE = 10  # seconds
+IN_THEIR_ORDER = [
+    "admin-users",
+    "auth-login",
+    "auth-tokens",
+    "tool-providers",
+    "access-rules",
+    "confirmation-timeout",
+    "agents-admin",
+    "agents-invoke-json",
+    "agents-invoke-stream",
+    "agents-invoke-long-waits",
+    "credential-providers",
+    "credentials",
+    "mcp-proxy-access",
+    "confirmation-lifecycle",
+    "confirmation-answers",
+    "confirmation-by-agent",
+    "confirmation-on-behalf",
+    "confirmation-caller-gone",
+    "confirmation-two-at-once",
+    "confirmation-no-tenant",
+    "confirmation-upstreams",
+    "tool-gate",
+    "mcp-proxy-transport",
+    "mcp-unified",
+    "audit",
+    "api-keys",
+    "http-general",
+    "confirmation-race",
+    "api-keys-scope",
+    "confirmation-restart",
+    "stream-token-expiry",
+    "confirmation-agent-alone",
+]
 
-BOB, ROOT, CREATOR, GLOBEX_ADMIN, NOMAD = (letter * 21 for letter in "BRCGN")
-
-PEOPLE = {  # as recorded: as here
-    "RL73NilrB-_u3mHv7OPXm": ids.ANA,
-    "a2ED-EbhpCG4Nv7M4aiof": ids.BO,
-    "jmU14A9-tdgRyg9sxc2F8": ids.OLU,
-    "6Xi1oTlkK_TUcknyTCOdG": ids.GIL,
-    "-Zo_BqMhI5nuxtFlXyC26": BOB,
-    "MvX8875DnR8CDjsI7vP0I": ROOT,
-    "Ybhu-3aCibZ6c6ro6iyxe": CREATOR,
-    "e6CFwdS2XdJxSL3OJUY1p": GLOBEX_ADMIN,
-    "Mo9ErazzaBNtJCORooMbT": NOMAD,
+# What cannot be asked once more, and why. At most a tenth of all exchanges.
+NOT_REPLAYED = {
+    ("confirmation-restart", "while it is down"): (
+        "the gateway keeps all in memory: a dial loses what a restart loses, and the process goes on"
+    ),
 }
-TOKENS: dict[str, dict[str, Any]] = {  # the claims behind a recorded placeholder
-    "<jwt:alice>": {"sub": ids.ANA, "email": "user@example.com", "tenant_id": "acme", "roles": []},
-    "<jwt:acme_admin>": {
-        "sub": ids.BO,
-        "email": "admin@example.com",
-        "tenant_id": "acme",
-        "roles": ["admin"],
-    },
-    "<jwt:acme_tadmin>": {
-        "sub": ids.OLU,
-        "email": "operator@example.com",
-        "tenant_id": "acme",
-        "roles": ["tenant_admin"],
-    },
-    "<jwt:carol>": {"sub": ids.GIL, "email": "other@example.com", "tenant_id": "globex", "roles": []},
-    "<jwt:bob>": {"sub": BOB, "tenant_id": "acme", "roles": []},
-    "<jwt:acme_creator>": {"sub": CREATOR, "tenant_id": "acme", "roles": ["agent_creator"]},
-    "<jwt:globex_admin>": {"sub": GLOBEX_ADMIN, "tenant_id": "globex", "roles": ["admin"]},
-    "<jwt:root>": {"sub": ROOT, "roles": ["admin", "agent_creator"]},
-    "<jwt:nomad>": {"sub": NOMAD, "roles": []},
-    "<jwt:expired>": {"sub": ids.ANA, "exp": 1},
-    "<jwt:not-yet-valid>": {"sub": ids.ANA, "nbf": 4_000_000_000},
-    "<jwt:unknown-issuer>": {"sub": ids.ANA, "iss": "https://idp.example.test/"},
-    "<jwt:no-issuer>": {"sub": ids.ANA, "iss": None},
-    "<jwt:no-expiry>": {"sub": ids.ANA, "exp": None},
-    "<session-jwt:alice>": {"sub": ids.ANA, "tenant_id": "acme", "roles": [], "type": "session"},
+
+PATIENCE = 10  # seconds
+HOSTS = {
+    "http://agent-down.example.test": DEAD,
+    "http://agents.example.test": "/agents",
+    "http://tools-json.example.test": "/tools-json",
+    "http://tools-sse.example.test": "/tools-sse",
+    "http://tools-stateful.example.test": "/tools-stateful",
 }
 WORDS = {
-    "<password>": "demo",
-    "<wrong-password>": "not demo",
+    "<password>": "long enough",
+    "<new-password>": "new and long enough",
+    "<wrong-password>": "wrong enough",
+    "<admin-password>": "demo",
     "<art-token>": "art_unknown",
-    "alice@acme.example": "user@example.com",
-    "ALICE@Acme.Example": "User@Example.com",
-    "Alice": "Ana Lima",
-    "RL73": "RL73",
+    "<gk-key>": "gk_unknown",
 }
-TOOLS: dict[str, tuple[str, dict[str, Any] | None]] = {  # a recorded tool: ours with the same risk
-    "transfer_money": ("delete_file", None),
-    "delete_report": ("wipe_files", {"folder": "/old"}),
-    "read_balance": ("list_files", {"folder": "/"}),
-    "break_things": ("read_file", {"path": "/nothing.txt"}),
-    "slow_report": ("slow_report", {}),
-    "zzz": ("zzz", {}),
+ADMIN = "admin@example.com"
+ADDRESSES = {
+    "root": ADMIN,
+    "alice": "alice@acme.example",
+    "bob": "bob@acme.example",
+    "temp": "temp@acme.example",
+    "carol": "carol@globex.example",
+    "nomad": "nomad@nowhere.example",
+    "slow": "slow@slowco.example",
+    "acme_admin": "boss@acme.example",
+    "acme_tadmin": "lead@acme.example",
+    "acme_creator": "maker@acme.example",
+    "globex_admin": "boss@globex.example",
+    "alice-expiring-in-4-s": "alice@acme.example",
 }
-DOOMED = ["/notes.txt", "/report.pdf", "/budget.xlsx", "/old/draft.docx", "/photos/team.jpg", "/meeting-notes.md"]
-BANK = "g61gsumuk-F3IH7xf2FVt"
-JSON_AGENT = "FLxmrqd9r7dKqyGtGTgty"
+ALICE = "RL73NilrB-_u3mHv7OPXm"
+FORGED: dict[str, dict[str, Any]] = {  # claims that no gateway would sign, or has signed long ago
+    "expired": {"exp": 1},
+    "not-yet-valid": {"nbf": 4_000_000_000},
+    "unknown-issuer": {"iss": "https://idp.example.test/"},
+    "no-issuer": {"iss": None},
+    "no-expiry": {"exp": None},
+    "wrong-signature": {},
+}
+AGENTS = {  # registered outside of the recordings: how each behaves, and who registers it
+    "MTmo9PU97G9XbGwFSDH-c": "accepted",
+    "InQ9KnfnTumnvq_Cps2KR": "array",
+    "5KE0eSsP6_q0oCWfC80ax": "null",
+    "FQCGou_iZtJrwm9yDm3A0": "elsewhere",
+    "ZjJI6Y3nGOdxW6IzXvcld": "500",
+    "jjD7xOY8VJ9AZGJ7Wqks0": "401",
+    "7DT6NYRMwegfg0hVSJ8qj": "403",
+    "Ea94gi0GmVqHmfnOYJEbr": "404",
+    "o_cI8iNysQzGWuEuluk_T": "422",
+    "mDzDgOPnddWUXncsitLNN": "429",
+    "QXuTvaMc2WCC0J6a-_2hu": "503",
+    "-V7JuntasKFmEeiILsoGV": "text-500",
+    "s6pYPhJtGFkzLiA_CyR0I": "sse-503",
+    "cT222kFqIoFRTQWPgWAau": "text",
+    "cf2N5QhDjmz-58lshkTM8": "html",
+    "Wb0V2YuQdilhPfC8jXGiR": "empty",
+    "B9UW7U6hCagiq5kTw8lpy": "nothing",
+    "2cVvRd-kKW9JuTnHIe7gY": "broken",
+    "9ysK2vBSRQxXyfPnHNhgV": "late",
+    "s47UiwpNkIRP8-3lYqKY3": "size",
+    "J6Psf23hn64da4uWOAPMr": "json",
+    "QptWC_H6vULMvN07x2BS_": "sse",
+    "dfLwm1t_lfuctsvjsLVH8": "ag-ui",
+    "kzGzqdqZqsuwP8LQ1tYxJ": "ag-ui-error",
+    "zKhy2WjL8VNkTw3MS4VGu": "verbatim",
+    "ZSWgrer2DtXv_mdi8G8N7": "sse-202",
+    "2FdkRl3FWf6N5sOmVyqQZ": "dies",
+    "3IacT7Sp2DgyytlfPH-n9": "run",
+    "UJoCikFerKBu378SUcI1p": "ticks",
+    "VtMa1zomYvcROPRzrRGgn": "asks",
+    "K5c2QviOwwgwN9zGVYDS2": DEAD,
+    "E238DTkRBotN3zTPcgz5w": NOWHERE,
+}
+SLOW_AGENTS = {"Rl3elkEaH0CLblrRybj92": "silent", "_yevCtFomKQe0fY-VdFAM": "stalls"}
 RETIRED = "J6Psf23hn64da4uWOAPMr"
-GLOBAL_AGENT = "cP-tjQ9Lx2A3QzzUOHyIP"
-NAMES = PEOPLE | WORDS | {BANK: ids.FILES, "fzRIhSoaOlgLPSQmhC1mx": ids.RETIRED_TOOLS, "Acme Off": "Retired tools"}
+ASKING = "VtMa1zomYvcROPRzrRGgn"
+NEEDY = "aGkQ-j71cC1XFT6ezCIsL"
+NEEDS = ["google", "legacy_erp", "bare_oauth", "plain_key", "oauth_conn", "nosuch", "off_tool", "shared_tool"]
 
-OPAQUE = {
-    "arguments",
-    "inputSchema",
-    "data",
-    "details",
-    "endpoints",
-    "structuredContent",
-    "authentication",
-    "config",
-    "outputSchema",
-    "capabilities",
-}
-NULLABLE = {"description", "requiredCredentials"}
-OPTIONAL = {"updatedAt", "config", "scopes", "structuredContent"}
-EXACT = {"error", "message", "code", "status", "missing", "level", "risk", "success", "confirmed", "ok"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-ID = re.compile(r"[\w-]{21}")
+ID = re.compile(r"(?<![\w-])(?:[\w-]{21}|[0-9a-f]{32})(?![\w-])")
+PLACEHOLDER = re.compile(r"<[a-z][^<> ]*>")
+NUMBERS = {"duration", "avgDuration", "mcpLatency"}  # how long something took
+COUNTS = {"total", "completed", "failed", "pending"}  # of the statistics
+UNKNOWN_CALLS = "stats, admin without a tenant"  # somebody without a tenant had called a tool before
+OWN_WORDS = {"authentication", "endpoints"}  # in which a gateway describes itself
+UNORDERED = {"providers", "keys"}  # lists that the released gateway shuffles when an item is changed
+SAME_HEADERS = {"cache-control", "vary"}
+PRESENT_HEADERS = {"x-gateway-request-id", "mcp-session-id"}
 
 
 @dataclass
-class Scenario:
-    recording: str
-    names: Mapping[str, str] = field(default_factory=dict)
-    only: tuple[str, ...] = ()  # beginnings of `what`; empty: all
-    skip: tuple[str, ...] = ()
-    instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # other request, by `what`
-    before: Mapping[str, Callable[[Embedded], Any]] = field(default_factory=dict)
-    knows_tools: bool = False  # the gateway has just read the list of tools
+class Result:
+    """How one recording went."""
 
-    def __str__(self) -> str:
-        return self.recording
+    compared: int = 0
+    left_out: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
 
 
-def message(text: str) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": text}]}
-
-
-def to_unlucky(text: str) -> dict[str, Any]:
-    return {"path": f"/api/v1/agents/{ids.UNLUCKY}/invoke", "body": message(text)}
-
-
-def to_files(text: str) -> dict[str, Any]:
-    return {"path": f"/api/v1/agents/{ids.FILE_MANAGER}/invoke", "body": message(text)}
-
-
-def as_after_a_restart(gateway: Embedded) -> None:
-    gateway.dial(forget_holds=True, drop_streams=True, drop_runs=True)
-
-
-TOOL_LIST = {
-    "path": f"/api/v1/mcp-proxy/{ids.FILES}/mcp",
-    "body": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
-}
-COURIER = {"57a9a1Plprjs_P8umlaZt": ids.NOTES_KEEPER}
-
-SCENARIOS = [
-    Scenario(
-        "auth-login",
-        names={"<jwt:bob>": "<jwt:carol>", "-Zo_BqMhI5nuxtFlXyC26": ids.GIL, "bob@acme.example": "other@example.com"},
-        skip=("login as the tenantless", "me for the tenantless", "login with the old"),
-        only=(
-            "login",
-            "wrong",
-            "unknown",
-            "missing",
-            "empty",
-            "body is",
-            "password is",
-            "email is",
-            "invalid",
-            "form",
-            "JSON body",
-            "GET",
-            "verify",
-            "me",
-            "update email to one",
-            "update with",
-            "PATCH",
-            "change password: wrong",
-            "change password: too",
-            "change password: missing",
-            "change password without",
-            "register",
-            "refresh",
-            "logout",
-        ),
-        instead={"change password: wrong": {"body": {"currentPassword": "x", "newPassword": "long enough"}}},
-    ),
-    Scenario(
-        "auth-tokens",
-        skip=(
-            "token in the _token query parameter: unified",
-            "token in the _token query parameter: tool gate",
-            "token in the _token query parameter: notification",
-            "token in the _token query parameter: audit",
-        ),
-    ),
-    Scenario(
-        "http-general",
-        names={"QptWC_H6vULMvN07x2BS_": ids.UNLUCKY},
-        skip=("MCP management", "register", "list devices", "remove", "list after", "service description"),
-        before={"simple": lambda gateway: gateway.dial(credential={"email": "user@example.com", "service": "notion"})},
-    ),
-    Scenario(
-        "agents-admin",
-        names={JSON_AGENT: ids.UNLUCKY, GLOBAL_AGENT: ids.ECHO, "iWyoNdH7i5XKO19Jf9D_s": ids.RETIRED_HELPER},
-        only=("list as admin of acme", "list as a user", "no public", "get", "public view"),
-        skip=("list as admin of acme asking", "public view of a disabled", "get an agent of another"),
-    ),
-    Scenario(
-        "agents-invoke-json",
-        names={JSON_AGENT: ids.ECHO, GLOBAL_AGENT: ids.ECHO, RETIRED: ids.RETIRED_HELPER},
-        only=(
-            "invoke ok",
-            "the session token",
-            "token in the query",
-            "request body is",
-            "unknown agent",
-            "an admin of another",
-            "agent of another",
-            "agent without a tenant",
-            "disabled agent",
-            "invalid JSON",
-            "empty body",
-            "form body",
-            "no token",
-            "expired token",
-            "GET on invoke",
-            "runtime answers 500 with a JSON",
-            "runtime answers 401",
-            "runtime answers 200 with HTML",
-        ),
-        instead={
-            "runtime answers 500 with a JSON": to_unlucky("500"),
-            "runtime answers 401": to_unlucky("401"),
-            "runtime answers 200 with HTML": to_unlucky("html"),
-            "agent of another": {"path": f"/api/v1/agents/{ids.UNLUCKY}/invoke"},
-            "an admin of another": {"path": f"/api/v1/agents/{ids.UNLUCKY}/invoke"},
-        },
-    ),
-    Scenario(
-        "agents-invoke-stream",
-        names={RETIRED: ids.RETIRED_HELPER},
-        only=("AG-UI agent that", "runtime dies", "errors come as JSON"),
-        instead={"AG-UI agent that": to_unlucky("error event"), "runtime dies": to_unlucky("die")},
-    ),
-    Scenario(
-        "credential-providers",
-        names={
-            "GobAw3-wrLk7aMWgXdhMG": ids.GITHUB,
-            "C2D3eGqMXqMA50YwF8IoQ": ids.GITHUB,
-            "by-service/slack": "by-service/weather",
-        },
-        only=("get", "by service", "list as", "list without"),
-        skip=("by service, provider without", "by service, admin without"),
-    ),
-    Scenario(
-        "credentials",
-        names=COURIER
-        | {
-            JSON_AGENT: ids.ECHO,
-            RETIRED: ids.RETIRED_HELPER,
-            "github": "notion",
-            "GitHub": "Notion workspace",
-            "slack": "weather",
-            "Slack": "Weather",
-            "google": "github",
-        },
-        only=(
-            "the public view",
-            "list, empty",
-            "credentials-check, ",
-            "check one service, none stored, jwt",
-            "check, unknown",
-            "store",
-            "an expired credential in",
-            "expiresAt that",
-            "nothing missing",
-            "missing token",
-            "missing apiKey",
-            "empty token",
-            "token is a number",
-            "invalid JSON",
-            "no generic",
-            "no token",
-            "list with",
-            "check one that",
-            "resolve, ",
-            "resolve with a user's",
-            "get one",
-            "delete",
-            "oauth start, oauth2 service",
-            "oauth start with",
-            "oauth start, service of",
-            "oauth start, unknown",
-            "oauth start without",
-            "oauth callback",
-            "the relative url",
-            "nor under",
-        ),
-        skip=("store an api key for a basic", "credentials-check, other tenant"),
-    ),
-    Scenario("confirmation-lifecycle"),
-    Scenario(
-        "confirmation-answers",
-        instead={"unified tools/list": TOOL_LIST},
-        knows_tools=True,
-    ),
-    Scenario(
-        "confirmation-by-agent",
-        names={"VtMa1zomYvcROPRzrRGgn": ids.FILE_MANAGER},
-        instead={
-            "run 1": to_files("delete report.pdf"),
-            "run 2": to_files("please remove notes.txt"),
-            "run 3": to_files("erase budget.xlsx"),
-        },
-        skip=("the agent calls without", "the agent calls with a session"),
-        knows_tools=True,
-    ),
-    Scenario(
-        "confirmation-agent-alone",
-        names={JSON_AGENT: ids.FILE_MANAGER, "<art-token:a_json>": "<art-token:v_hitl>"},
-        skip=("set the agent's rules", "rules must", "read the agent's", "read them"),
-    ),
-    Scenario("confirmation-caller-gone", skip=("audit",), knows_tools=True),
-    Scenario("confirmation-on-behalf", knows_tools=True),
-    Scenario("confirmation-two-at-once", knows_tools=True),
-    Scenario(
-        "confirmation-restart",
-        names={"VtMa1zomYvcROPRzrRGgn": ids.FILE_MANAGER},
-        instead={"agent run whose": to_files("delete report.pdf")},
-        before={"health after": as_after_a_restart},
-        skip=("while it is down", "audit", "list of"),
-    ),
-    Scenario(
-        "confirmation-timeout",
-        names={
-            "3_os5t2FeXArvSL88lv14": ids.ANA,
-            "<jwt:slow>": "<jwt:alice>",
-            "mDfA_SQnn64pg1Yn1EIbh": ids.FILES,
-            "slowco": "acme",
-            "medium": "high",
-        },
-        before={"the asking": lambda gateway: gateway.dial(hold_limit=0.4, held_heartbeat=0.1)},
-        skip=("audit",),
-    ),
-    Scenario(
-        "mcp-proxy-access",
-        skip=(
-            "rules in force",
-            "delete",
-            "replace",
-            "…",
-            "alice has allow",
-            "and so is",
-            "a tool that does not exist upstream",
-            "an admin of the tenant without any",
-        ),
-    ),
-    Scenario(
-        "mcp-proxy-transport",
-        only=(
-            "initialize (JSON",
-            "tools/list (JSON",
-            "tools/call, allowed (JSON",
-            "tools/call, the tool fails (JSON",
-            "ping (JSON",
-            "tools/call with a string id",
-            "token in the query",
-        ),
-    ),
-]
+def exchanges_of(recording: str) -> list[dict[str, Any]]:
+    exchanges: list[dict[str, Any]] = json.loads((RECORDINGS / f"{recording}.json").read_text())["exchanges"]
+    return exchanges
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Embedded]:
-    with Embedded.start() as embedded:
-        yield embedded
+def results() -> Iterator[dict[str, Result]]:
+    with Embedded.start() as gateway:
+        yield asyncio.run(replay_everything(gateway))
 
 
-@pytest.fixture
-def gateway(shared: Embedded) -> Embedded:
-    """As freshly started."""
-    shared.dial(reset=True)
-    return shared
+@pytest.mark.parametrize("recording", IN_THEIR_ORDER)
+def test_the_embedded_gateway_answers_as_recorded(results: dict[str, Result], recording: str) -> None:
+    result = results[recording]
+    assert not result.differences, "\n".join(result.differences)
+    assert result.compared + len(result.left_out) == len(exchanges_of(recording))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-async def test_the_embedded_gateway_answers_as_recorded(gateway: Embedded, scenario: Scenario) -> None:
-    async with aiohttp.ClientSession() as client, asyncio.timeout(60):
-        replay = Replay(gateway, client, scenario)
-        try:
-            await replay.run()
-        finally:
-            await replay.close()
-    assert replay.compared > 0
+def test_every_recording_is_replayed_but_for_what_is_listed_with_its_reason(results: dict[str, Result]) -> None:
+    assert sorted(results) == sorted(path.stem for path in RECORDINGS.glob("*.json"))
+    left_out = {(recording, what) for recording, result in results.items() for what in result.left_out}
+    assert left_out == NOT_REPLAYED.keys()
+    total = sum(len(exchanges_of(recording)) for recording in results)
+    assert len(left_out) * 10 <= total
+
+
+async def replay_everything(gateway: Embedded) -> dict[str, Result]:
+    gateway.dial(empty=True)
+    async with running_upstreams() as upstreams, aiohttp.ClientSession() as client:
+        world = World(gateway, client, upstreams)
+        return {recording: await replay(world, recording) for recording in IN_THEIR_ORDER}
+
+
+async def replay(world: "World", recording: str) -> Result:
+    """Whatever goes wrong is a difference, and the next recording is played all the same."""
+    played = Replay(world, recording)
+    try:
+        async with asyncio.timeout(PATIENCE * 3):
+            await played.run()
+    except (AssertionError, KeyError, TimeoutError, aiohttp.ClientError) as exc:
+        played.result.differences.append(f"{played.at}: {exc!r}")
+    finally:
+        await played.close()
+        world.calm_down()
+    return played.result
+
+
+class World:
+    """The gateway, and what is known of it: which id, token or address stands for a recorded one."""
+
+    def __init__(self, gateway: Embedded, client: aiohttp.ClientSession, upstreams: Upstreams) -> None:
+        self.gateway = gateway
+        self.client = client
+        self.upstreams = upstreams
+        self.ids: dict[str, str] = {}
+        self.words = dict(WORDS)
+        self.hosts = {there: f"{upstreams.url}{here}" if here[0] == "/" else here for there, here in HOSTS.items()}
+        self.hosts["http://gateway.example.test"] = gateway.url
+
+    def calm_down(self) -> None:
+        self.gateway.dial(
+            hold_limit=300, heartbeat=30, held_heartbeat=15, agent_silence=300, race=False, drop_streams=True
+        )
+
+    def here(self, text: str) -> str:
+        """Recorded text with our ids, tokens and addresses; what is not known yet stays."""
+        for there, here in self.hosts.items():
+            text = text.replace(there, here)
+        text = PLACEHOLDER.sub(lambda found: self.words.get(found[0], found[0]), text)
+        return ID.sub(lambda found: self.ids.get(found[0], found[0]), text)
+
+    async def get_to_know(self, text: str) -> None:
+        """Whatever placeholder the text has and no answer has explained: people sign in, secrets are made up."""
+        for placeholder in PLACEHOLDER.findall(text):
+            if placeholder not in self.words:
+                kind, _, name = placeholder[1:-1].partition(":")
+                if kind != "jwt":
+                    self.words[placeholder] = placeholder[1:-1]
+                elif name in FORGED:
+                    self.words[placeholder] = self.forged(name)
+                else:
+                    self.words[placeholder] = await self.login(name)
+
+    def forged(self, name: str) -> str:
+        now = int(time.time())
+        claims = {"sub": self.ids[ALICE], "iat": now, "exp": now + 600, "iss": ISSUER, "roles": [], **FORGED[name]}
+        present = {claim: value for claim, value in claims.items() if value is not None}
+        secret = "another secret" if name == "wrong-signature" else SECRET
+        return jwt.encode(present, signing_key(secret), algorithm="HS256")
+
+    async def login(self, name: str) -> str:
+        password = WORDS["<admin-password>"] if name == "root" else WORDS["<password>"]
+        document = await self.asks("POST", "/auth/login", {"email": ADDRESSES[name], "password": password})
+        return str(document["token"])
+
+    async def asks(self, method: str, path: str, body: Any = None, person: str = "") -> Any:
+        headers = {}
+        if person:
+            await self.get_to_know(f"<jwt:{person}>")
+            headers["Authorization"] = f"Bearer {self.words[f'<jwt:{person}>']}"
+        url = f"{self.gateway.url}/api/v1{path}"
+        async with self.client.request(method, url, json=body, headers=headers) as answer:
+            assert answer.ok, await answer.text()
+            return await answer.json()
+
+    async def register(self, recorded_id: str, way: str, person: str = "acme_admin", **more: Any) -> dict[str, Any]:
+        url = way if way.startswith("http") else f"{self.upstreams.url}/agents/{way}"
+        document: dict[str, Any] = await self.asks(
+            "POST", "/admin/agents", {"name": way, "upstreamUrl": url, **more}, person
+        )
+        self.ids[recorded_id] = document["agent"]["id"]
+        return document
+
+
+# What happened between the recorded exchanges: before those that begin so.
+
+
+async def somebody_signs_in(world: World) -> None:
+    """Whose token is to be older than what happens to the account."""
+    await world.get_to_know("<jwt:temp>")
+
+
+async def agents_are_registered(world: World) -> None:
+    for recorded_id, way in AGENTS.items():
+        more = {"name": "v_hitl"} if recorded_id == ASKING else {}
+        document = await world.register(recorded_id, way, **more)
+        if recorded_id == ASKING:
+            world.words["<art-token:v_hitl>"] = document["runtime_token"]
+            bank = world.ids["g61gsumuk-F3IH7xf2FVt"]
+            world.upstreams.errand["token"] = document["runtime_token"]
+            world.upstreams.errand["url"] = f"{world.gateway.url}/api/v1/mcp-proxy/{bank}/mcp"
+    await world.asks("POST", f"/admin/agents/{world.ids[RETIRED]}/disable", person="acme_admin")
+
+
+async def slow_agents_are_registered(world: World) -> None:
+    for recorded_id, way in SLOW_AGENTS.items():
+        await world.register(recorded_id, way, "root")
+    world.gateway.dial(agent_silence=0.4)
+
+
+async def a_needy_agent_is_registered(world: World) -> None:
+    needs = [{"serviceType": service} for service in NEEDS]
+    await world.register(NEEDY, "headers", requiredCredentials=needs)
+
+
+async def the_tool_gate_is_tried(world: World) -> None:
+    """A first time, when alice's rules were others."""
+    asking = exchanges_of("tool-gate")
+    answers = [exchange["request"] for exchange in asking if "/confirmation/" in exchange["request"]["path"]]
+    for exchange in asking:
+        request = exchange["request"]
+        if exchange["response"]["status"] != 200 or not request["path"].startswith("/api/v1/tool-gate"):
+            continue
+        path = request["path"].removeprefix("/api/v1")
+        body = json.loads(world.here(json.dumps(request["body"])))
+        call = asyncio.create_task(world.asks("POST", path, body, "alice"))
+        if any(exchange["what"].startswith(beginning) for _, beginning in IN_THE_BACKGROUND):
+            while not (held := await world.asks("GET", "/confirmation/pending", person="alice"))["data"]:
+                pass
+            answer = answers.pop(0)
+            deed = answer["path"].rpartition("/")[2]
+            await world.asks("POST", f"/confirmation/{held['data'][0]['id']}/{deed}", answer["body"], "alice")
+        await call
+
+
+async def nobody_has_time(world: World) -> None:
+    world.gateway.dial(hold_limit=0.4, held_heartbeat=0.1, heartbeat=0.1)
+
+
+async def a_minute_passes(world: World) -> None:
+    world.gateway.dial(forget_tools=True)
+
+
+async def the_last_call_ends(world: World) -> None:
+    while (await world.asks("GET", "/audit/logs?limit=1", person="alice"))["data"][0]["status"] == "pending":
+        pass
+
+
+async def answers_cross(world: World) -> None:
+    world.gateway.dial(race=True)
+
+
+async def the_gateway_restarts(world: World) -> None:
+    world.gateway.dial(forget_holds=True, drop_streams=True, drop_runs=True, forget_tools=True)
+
+
+async def tokens_expire(world: World) -> None:
+    """All of them; the others sign in again."""
+    world.gateway.dial(expire_tokens=True)
+    for placeholder in [word for word in world.words if word.startswith("<jwt:") and "expiring" not in word]:
+        del world.words[placeholder]
+
+
+MEANWHILE: dict[tuple[str, str], Callable[[World], Awaitable[None]]] = {
+    ("admin-users", "duplicate email with"): somebody_signs_in,
+    ("agents-invoke-json", "invoke ok"): agents_are_registered,
+    ("agents-invoke-long-waits", "agent silent"): slow_agents_are_registered,
+    ("credentials", "every kind of authUrls"): a_needy_agent_is_registered,
+    ("confirmation-timeout", "a tool call that"): nobody_has_time,
+    ("mcp-proxy-access", "rules in force"): the_tool_gate_is_tried,
+    ("confirmation-lifecycle", "stream of the asking"): a_minute_passes,
+    ("confirmation-caller-gone", "audit log entry"): the_last_call_ends,
+    ("confirmation-race", "confirm, sent"): answers_cross,
+    ("confirmation-restart", "stream of the end user when"): a_minute_passes,
+    ("confirmation-restart", "health after"): the_gateway_restarts,
+    ("stream-token-expiry", "the same token on another"): tokens_expire,
+}
+IN_THE_BACKGROUND = {  # requests that are held without a byte
+    ("tool-gate", "unknown provider, delete_*"),
+    ("tool-gate", "the same, rejected"),
+}
+NULL_BODIES = {("auth-login", "body is JSON null")}
 
 
 class Replay:
-    """One recording, asked in its order; what stays open meanwhile is compared when it has ended."""
+    """One recording, asked in its order; what stays open meanwhile is compared as it comes."""
 
-    def __init__(self, gateway: Embedded, client: aiohttp.ClientSession, scenario: Scenario) -> None:
-        self.gateway = gateway
-        self.client = client
-        self.scenario = scenario
-        self.compared = 0
+    def __init__(self, world: World, recording: str) -> None:
+        self.world = world
+        self.recording = recording
+        self.exchanges = exchanges_of(recording)
+        self.result = Result()
         self.open: list[OpenAnswer] = []
-        self.asked_ids: list[str] = []  # confirmations in the order in which our streams named them
-        self.heard = asyncio.Event()
-        self.doomed = iter(DOOMED)
-        exchanges = json.loads((RECORDINGS / f"{scenario.recording}.json").read_text())["exchanges"]
-        self.exchanges = [exchange for exchange in exchanges if self.is_wanted(exchange["what"])]
-        self.recorded_ids = confirmation_ids(exchanges)
-        runtime_tokens = gateway.report()["runtime_tokens"]
-        self.names = {
-            **NAMES,
-            **scenario.names,
-            "<art-token:v_hitl>": runtime_tokens["File manager"],
-            "<art-token:courier>": runtime_tokens["Notes keeper"],
-        }
-        self.tokens = {name: forged(claims) for name, claims in TOKENS.items()}
-        self.tokens["<jwt:wrong-signature>"] = forged({"sub": ids.ANA}, "another secret")
-
-    def is_wanted(self, what: str) -> bool:
-        only, skip = self.scenario.only, self.scenario.skip
-        return (not only or what.startswith(only)) and not (skip and what.startswith(skip))
+        self.waiting: list[asyncio.Task[None]] = []
+        self.at = ""  # where we are
 
     async def run(self) -> None:
-        if self.scenario.knows_tools:
-            await self.read_tools()
         for exchange in self.exchanges:
-            await self.wait_for_what_was_heard_before(exchange["t_ms"])
-            await self.hang_up_before(exchange["t_ms"])
-            for beginning, act in self.scenario.before.items():
-                if exchange["what"].startswith(beginning):
-                    act(self.gateway)
-            await self.ask(exchange)
+            self.at = exchange["what"]
+            if self.is_listed(exchange["what"], NOT_REPLAYED):
+                self.result.left_out.append(exchange["what"])
+                continue
+            await self.catch_up(exchange["t_ms"])
+            for (recording, beginning), act in MEANWHILE.items():
+                if recording == self.recording and exchange["what"].startswith(beginning):
+                    await act(self.world)
+            asking = self.ask(exchange)
+            if self.is_listed(exchange["what"], IN_THE_BACKGROUND):
+                self.waiting.append(asyncio.create_task(asking))
+            else:
+                await asking
+        self.at = "the end"
+        await asyncio.gather(*self.waiting)
         for answer in self.open:
+            self.at = answer.what
             await answer.finish()
-            self.compare_stream(answer)
+            self.conclude(answer)
 
-    async def read_tools(self) -> None:
-        headers = {
-            "Authorization": f"Bearer {self.tokens['<jwt:alice>']}",
-            "Accept": "application/json, text/event-stream",
-        }
-        url = self.gateway.url + TOOL_LIST["path"]  # type: ignore[operator]
-        async with self.client.post(url, json=TOOL_LIST["body"], headers=headers) as answer:
-            assert answer.status == 200
+    def is_listed(self, what: str, among: Any) -> bool:
+        return any(recording == self.recording and what.startswith(beginning) for recording, beginning in among)
 
-    async def ask(self, exchange: dict[str, Any]) -> None:
-        request = exchange["request"] | next(
-            (other for what, other in self.scenario.instead.items() if exchange["what"].startswith(what)),
-            {},
-        )
-        await self.learn_ids_in(request["path"])
-        url = self.gateway.url + self.here(request["path"])
-        headers = {name: self.here(value) for name, value in request["headers"].items()}
-        if "mcp-proxy" in request["path"]:
-            headers.setdefault("Accept", "application/json, text/event-stream")
-        response = await self.client.request(
-            request["method"], url, data=self.body_of(request), headers=headers, allow_redirects=False
-        )
-        recorded = exchange["response"]
-        where = exchange["what"]
-        assert response.status == recorded["status"], (where, await response.text())
-        compare_headers(recorded["headers"], response.headers, where)
-        if response.content_type == "text/event-stream":
-            self.open.append(OpenAnswer(exchange, response, self.note))
-            return
-        content = await response.read()
-        self.compared += 1
-        if recorded.get("body_encoding") == "empty":
-            assert content == b"", where
-        else:
-            document = json.loads(content)
-            agree(self.expected(recorded["body"]), document, where)
-            if isinstance(document, dict) and "credential" in document:
-                self.names[recorded["body"]["credential"]["id"]] = document["credential"]["id"]
-
-    def body_of(self, request: dict[str, Any]) -> bytes | None:
-        body = request.get("body")
-        if request.get("body_encoding"):
-            return self.here(str(body)).encode()
-        if body is None:
-            return b"null" if request["path"].endswith("/login") and request["method"] == "POST" else None
-        if isinstance(body, dict) and body.get("method") == "tools/call":
-            params = body["params"]
-            name, arguments = TOOLS[params["name"]]
-            arguments = arguments or {"path": next(self.doomed)}
-            given = {"arguments": arguments} if "arguments" in params else {}
-            body = body | {"params": {"name": name, **given}}
-        return self.here(json.dumps(body)).encode()
-
-    def here(self, text: str) -> str:
-        """Recorded text with our ids, tokens and names."""
-        for recorded, ours in {**self.names, **self.known_confirmations()}.items():
-            text = text.replace(recorded, ours)
-        for name, token in self.tokens.items():
-            text = text.replace(name, token)
-        return text
-
-    def expected(self, body: Any) -> Any:
-        text = json.dumps(body)
-        for tool, (name, _) in TOOLS.items():
-            text = text.replace(tool, name)
-        return json.loads(self.here(text))
-
-    def known_confirmations(self) -> dict[str, str]:
-        return dict(zip(self.recorded_ids, self.asked_ids, strict=False))
-
-    async def learn_ids_in(self, path: str) -> None:
-        """Wait until our streams have named as many confirmations as the path needs."""
-        needed = max((n for n, id_ in enumerate(self.recorded_ids, 1) if id_ in path), default=0)
-        while len(self.asked_ids) < needed:
-            self.heard.clear()
-            async with asyncio.timeout(PATIENCE):
-                await self.heard.wait()
-
-    def note(self, frame: dict[str, Any]) -> None:
-        if frame.get("event") == "CONFIRMATION_REQUIRED":
-            id_ = json.loads(frame["data"])["id"]
-            if id_ not in self.asked_ids:
-                self.asked_ids.append(id_)
-        self.heard.set()
-
-    async def wait_for_what_was_heard_before(self, moment: int) -> None:
-        """Until every open stream has said as much as the recorded one had said by then."""
+    async def catch_up(self, moment: int) -> None:
+        """Until every open answer has said as much as the recorded one had said by then."""
         async with asyncio.timeout(PATIENCE):
             for answer in self.open:
                 await answer.has_said_as_much_as_by(moment)
+                if answer.is_hung_up_by_client and answer.ended_at < moment:
+                    await answer.hang_up()
 
-    async def hang_up_before(self, moment: int) -> None:
-        for answer in self.open:
-            if answer.is_hung_up_by_client and answer.ended_at < moment:
-                await answer.finish()
-
-    def compare_stream(self, answer: "OpenAnswer") -> None:
-        """The same events in the same order, heartbeats apart; what an agent says is its own matter."""
-        where = answer.what
-        self.compared += 1
-        if "ended_by" not in answer.recorded:
+    async def ask(self, exchange: dict[str, Any]) -> None:
+        request, recorded, what = exchange["request"], exchange["response"], exchange["what"]
+        body = self.body_of(request, what)
+        text = f"{request['path']} {json.dumps(request['headers'])}"
+        await self.world.get_to_know(f"{text} {body.decode()[:10_000] if body else ''}")
+        await self.learn_ids_in(request["path"])
+        here = self.world.here
+        response = await self.world.client.request(
+            request["method"],
+            self.world.gateway.url + here(request["path"]),
+            data=io.BytesIO(here(body.decode()).encode()) if body is not None else None,
+            headers={name: here(value) for name, value in request["headers"].items()},
+            allow_redirects=False,
+        )
+        self.compare_heads(recorded, response, what)
+        if response.content_type == "text/event-stream":
+            self.open.append(OpenAnswer(self, exchange, response))
             return
-        assert answer.is_broken == answer.recorded["ended_by"].startswith("transport error"), where
+        content = await response.read()
+        self.result.compared += 1
+        if recorded.get("body_encoding") == "empty":
+            self.check(content == b"", what, f"a body: {content[:100]!r}")
+        else:
+            self.compare(recorded.get("body"), json.loads(content), what)
+
+    def body_of(self, request: dict[str, Any], what: str) -> bytes | None:
+        body = request.get("body")
+        if request.get("body_encoding"):
+            return str(body).encode()
+        if body is None:
+            return b"null" if self.is_listed(what, NULL_BODIES) else None
+        if isinstance(body, dict) and "_placeholder" in body:
+            size = 12_000_000 if what.startswith("12 MB") else 1_000_000
+            body = {"messages": [{"role": "user", "content": "x" * size}]}
+        return json.dumps(body).encode()
+
+    async def learn_ids_in(self, path: str) -> None:
+        """Wait until an open stream has named the confirmation that the path names."""
+        async with asyncio.timeout(PATIENCE):
+            for recorded_id in ID.findall(path.partition("?")[0]):
+                while recorded_id not in self.world.ids and self.is_awaited(recorded_id):
+                    await asyncio.wait([answer.listens() for answer in self.open], return_when=asyncio.FIRST_COMPLETED)
+
+    def is_awaited(self, recorded_id: str) -> bool:
+        return any(
+            recorded_id in str(frame.get("data")) for answer in self.open for frame in answer.expected[answer.seen :]
+        )
+
+    def check(self, is_right: bool, where: str, difference: str) -> None:
+        if not is_right:
+            self.result.differences.append(f"{where}: {difference}")
+
+    def compare_heads(self, recorded: dict[str, Any], ours: aiohttp.ClientResponse, what: str) -> None:
+        self.check(ours.status == recorded["status"], what, f"status {ours.status} for {recorded['status']}")
+        for name, value in recorded["headers"].items():
+            if name == "content-type":
+                self.check(ours.content_type == value.split(";")[0], what, f"{name} {ours.content_type}")
+            elif name in SAME_HEADERS or name.startswith("access-control"):
+                self.check(ours.headers.get(name) == value, what, f"{name} {ours.headers.get(name)} for {value}")
+        for name in PRESENT_HEADERS:
+            is_recorded = name in recorded["headers"]
+            self.check((name in ours.headers) == is_recorded, what, f"{name} is there or not")
+            if is_recorded:
+                self.compare(recorded["headers"][name], ours.headers.get(name, ""), what)
+
+    def compare(self, recorded: Any, ours: Any, where: str) -> None:
+        """Value by value; the world learns the ids and tokens that it did not know."""
+        key = where.rpartition(".")[2]
+        if key in OWN_WORDS or (key == "description" and where.startswith("service description")):
+            self.check(bool(ours), where, "nothing")
+        elif isinstance(recorded, dict) and isinstance(ours, dict):
+            self.compare_objects(recorded, ours, where)
+        elif key == "headers" and isinstance(recorded, list):
+            self.compare(told_headers(recorded), told_headers(ours), f"{where}.told")
+        elif isinstance(recorded, list) and isinstance(ours, list):
+            ours = self.in_their_order(recorded, ours) if key in UNORDERED else ours
+            self.check(len(ours) == len(recorded), where, f"{len(ours)} items for {len(recorded)}")
+            for number, (theirs, our) in enumerate(zip(recorded, ours, strict=False)):
+                self.compare(theirs, our, f"{where}[{number}]")
+        elif isinstance(recorded, str) and isinstance(ours, str):
+            self.compare_texts(recorded, ours, where, key)
+        elif key in NUMBERS or (key in COUNTS and where.startswith(UNKNOWN_CALLS)):
+            self.check(is_number(ours), where, f"{ours!r} for {recorded!r}")
+        else:
+            self.check(type(ours) is type(recorded) and ours == recorded, where, f"{ours!r} for {recorded!r}")
+
+    def in_their_order(self, recorded: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        places = {self.world.ids.get(item["id"], item["id"]): place for place, item in enumerate(recorded)}
+        return sorted(ours, key=lambda item: places.get(item["id"], len(places)))
+
+    def compare_objects(self, recorded: dict[str, Any], ours: dict[str, Any], where: str) -> None:
+        difference = f"keys {sorted(ours)} for {sorted(recorded)}"
+        self.check(ours.keys() == recorded.keys(), where, difference)
+        for name in recorded.keys() & ours.keys():
+            theirs, our = recorded[name], ours[name]
+            if is_cut(recorded, name) and isinstance(our, list):
+                our = our[: len(theirs)]
+            elif name == "pagination" and is_cut(recorded, "data"):
+                our = our | {"total": theirs["total"]}
+            self.compare(theirs, our, f"{where}.{name}")
+
+    def compare_texts(self, recorded: str, ours: str, where: str, key: str) -> None:
+        world = self.world
+        if INSTANT.fullmatch(recorded) and not recorded.endswith("00:00:00.000Z"):
+            self.check(bool(INSTANT.fullmatch(ours)), where, f"{ours!r} is no instant")
+        elif PLACEHOLDER.fullmatch(recorded):
+            known = world.words.get(recorded)
+            if known is None or recorded.startswith(("<jwt", "<confirmation-token")):
+                world.words[recorded] = ours
+            else:
+                self.check(ours in (known, recorded), where, f"{ours!r} for {known!r}")
+        elif ID.fullmatch(recorded) and recorded not in world.ids and key != "toolName":
+            self.check(bool(ID.fullmatch(ours)) and ours not in world.ids.values(), where, f"{ours!r} is no new id")
+            world.ids[recorded] = ours
+        elif key.endswith("Prefix"):
+            is_alike = len(ours) == len(recorded) and ours[:3] == recorded[:3]
+            self.check(is_alike, where, f"{ours!r} for {recorded!r}")
+        else:
+            self.check(ours == world.here(recorded), where, f"{ours!r} for {world.here(recorded)!r}")
+
+    def conclude(self, answer: "OpenAnswer") -> None:
+        self.result.compared += 1
+        recorded, what = answer.recorded, answer.what
+        if "ended_by" not in recorded:
+            return  # of this one only the head was recorded
+        is_broken = recorded["ended_by"].startswith("transport error")
+        self.check(answer.is_broken == is_broken, what, f"broken: {answer.is_broken}")
+        self.check(answer.seen == len(answer.expected), what, f"{answer.seen} events for {len(answer.expected)}")
+        self.check(answer.beats == any(not is_news(frame) for frame in recorded["frames"]), what, "heartbeats")
         if answer.is_an_agents:
-            return
-        recorded = [frame for frame in answer.recorded["frames"] if is_news(frame)]
-        ours = [frame for frame in answer.frames if is_news(frame)]
-        assert [f["event"] for f in ours] == [f["event"] for f in recorded], where
-        for theirs, frame in zip(recorded, ours, strict=True):
-            agree(self.expected(json.loads(theirs["data"])), json.loads(frame["data"]), where)
+            raw = recorded["raw_first_bytes"]
+            self.check(answer.text[: len(raw)] == self.world.here(raw), what, f"{answer.text!r} for {raw!r}")
 
     async def close(self) -> None:
+        for task in self.waiting:
+            task.cancel()
+        await asyncio.gather(*self.waiting, return_exceptions=True)
         for answer in self.open:
             await answer.hang_up()
 
 
 class OpenAnswer:
-    """A streamed answer, read in the background."""
+    """A streamed answer, read and compared in the background."""
 
-    def __init__(
-        self,
-        exchange: dict[str, Any],
-        response: aiohttp.ClientResponse,
-        note: Callable[[dict[str, Any]], None],
-    ) -> None:
+    def __init__(self, replay: Replay, exchange: dict[str, Any], response: aiohttp.ClientResponse) -> None:
+        self.replay = replay
         self.what: str = exchange["what"]
         self.recorded: dict[str, Any] = exchange["response"]
         self.is_an_agents = exchange["request"]["path"].split("?")[0].endswith("/invoke")
+        self.expected = [frame for frame in self.recorded.get("frames", []) if is_news(frame)]
         self.response = response
-        self.note = note
-        self.frames: list[dict[str, Any]] = []
+        self.text = ""
+        self.seen = 0  # events
+        self.beats = False  # something else came too
         self.is_broken = False
         self.grew = asyncio.Event()
         self.begun_at: int = exchange["t_ms"]
-        self.ended_at: int = self.begun_at + self.recorded.get("ended_at_ms", 0)
+        self.ended_at: int = self.begun_at + (self.recorded.get("ended_at_ms") or 0)
         self.reading = asyncio.create_task(self.read())
 
     @property
@@ -574,32 +593,55 @@ class OpenAnswer:
 
     async def read(self) -> None:
         try:
-            async for frame in frames_of(self.response.content):
-                self.frames.append(frame)
-                self.note(frame)
+            async for frame in self.frames():
+                self.take(frame)
                 self.grew.set()
         except aiohttp.ClientPayloadError:
             self.is_broken = True
         finally:
             self.grew.set()
 
+    async def frames(self) -> AsyncIterator[dict[str, str]]:
+        frame: dict[str, str] = {}
+        async for line in self.response.content:
+            self.text += line.decode()
+            name, _, value = line.decode().rstrip("\r\n").partition(":")
+            if name and name in frame:
+                frame[name] += "\n" + value.removeprefix(" ")
+            elif name:
+                frame[name] = value.removeprefix(" ")
+            elif frame or value:
+                yield frame or {"comment": value}
+                frame = {}
+
+    def take(self, frame: dict[str, str]) -> None:
+        if not is_news(frame):
+            self.beats = True
+            return
+        if self.seen < len(self.expected):
+            theirs = self.expected[self.seen]
+            where = f"{self.what}, event {self.seen + 1}"
+            self.replay.check(frame.get("event") == theirs.get("event"), where, f"{frame.get('event')}")
+            self.replay.compare(parsed(theirs["data"]), parsed(frame["data"]), where)
+        self.seen += 1
+        if self.seen == len(self.expected):
+            self.replay.world.upstreams.heard.set()
+
+    def listens(self) -> "asyncio.Task[bool]":
+        self.grew.clear()
+        return asyncio.ensure_future(self.grew.wait())
+
     async def has_said_as_much_as_by(self, moment: float) -> None:
-        begun_at = self.begun_at
-        recorded = [frame for frame in self.recorded.get("frames", []) if is_news(frame)]
-        wanted = sum(1 for frame in recorded if begun_at + frame["at_ms"] < moment)
-        while sum(map(is_news, self.frames)) < wanted and not self.is_an_agents and not self.reading.done():
+        wanted = sum(1 for frame in self.expected if self.begun_at + frame["at_ms"] < moment)
+        while self.seen < wanted and not self.reading.done():
             self.grew.clear()
             await self.grew.wait()
 
     async def finish(self) -> None:
         """Let it end as the recorded one did: by itself, or when it has said as much."""
-        if self.reading.done():
-            return
-        if not self.is_hung_up_by_client:
-            async with asyncio.timeout(PATIENCE):
-                await self.reading
-            return
         async with asyncio.timeout(PATIENCE):
+            if not self.is_hung_up_by_client:
+                await asyncio.wait({self.reading})
             await self.has_said_as_much_as_by(math.inf)
         await self.hang_up()
 
@@ -610,84 +652,26 @@ class OpenAnswer:
         self.response.close()
 
 
-async def frames_of(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
-    frame: dict[str, Any] = {}
-    async for line in content:
-        name, _, value = line.decode().rstrip("\r\n").partition(":")
-        if name:
-            frame[name] = value.removeprefix(" ")
-        elif frame or value:
-            yield frame
-            frame = {}
-
-
 def is_news(frame: Mapping[str, Any]) -> bool:
     return "data" in frame and frame.get("event") != "heartbeat"
 
 
-def confirmation_ids(exchanges: list[dict[str, Any]]) -> list[str]:
-    """In the order in which the recorded streams named them."""
-    named = [
-        (exchange["t_ms"] + frame["at_ms"], json.loads(frame["data"])["id"])
-        for exchange in exchanges
-        for frame in exchange["response"].get("frames", [])
-        if frame.get("event") == "CONFIRMATION_REQUIRED"
-    ]
-    return list(dict.fromkeys(id_ for _, id_ in sorted(named)))
+def parsed(data: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data
 
 
-def forged(claims: dict[str, Any], secret: str = SECRET) -> str:
-    """A token as if the gateway had issued it; a claim that is None is left out."""
-    now = int(time.time())
-    whole = {"iat": now, "exp": now + 600, "iss": ISSUER, "roles": [], **claims}
-    present = {name: value for name, value in whole.items() if value is not None}
-    return jwt.encode(present, signing_key(secret), algorithm="HS256")
+def told_headers(pairs: list[list[str]]) -> dict[str, str]:
+    """What an agent is told by the gateway; the rest is said by its HTTP library."""
+    return {name: value for name, value in pairs if name.startswith("x-") or name in {"authorization", "content-type"}}
 
 
-def compare_headers(recorded: Mapping[str, str], ours: Mapping[str, str], where: str) -> None:
-    for name, value in recorded.items():
-        if name == "content-type":
-            assert ours[name].split(";")[0] == value.split(";")[0], where
-        elif name == "cache-control" or name.startswith("access-control"):
-            assert ours[name] == value, (where, name)
-        elif name == "x-gateway-request-id":
-            assert ID.fullmatch(ours[name]), where
-
-
-def agree(recorded: Any, ours: Any, where: str, key: str = "") -> None:
-    """The same keys and types all the way down; the same words where a client reads them."""
-    place = f"{where}: {key}: {recorded!r} and {ours!r}"
-    if key in OPAQUE or (key in NULLABLE and None in (recorded, ours)):
-        return
-    if key in EXACT and not isinstance(recorded, dict):
-        assert ours == recorded, place
-    assert is_number(ours) if is_number(recorded) else type(ours) is type(recorded), place
-    if isinstance(recorded, dict):
-        assert recorded.keys() - OPTIONAL == ours.keys() - OPTIONAL, place
-        for name in recorded.keys() & ours.keys():
-            agree(recorded[name], ours[name], where, name)
-    elif isinstance(recorded, list):
-        assert bool(recorded) == bool(ours), place
-        if recorded:
-            agree_with_one(recorded, ours[0], where)
-    elif isinstance(recorded, str):
-        if INSTANT.fullmatch(recorded):
-            assert INSTANT.fullmatch(ours), place
-        elif recorded in NAMES.values():
-            assert ours == recorded, place
-        elif ID.fullmatch(recorded):
-            assert ID.fullmatch(ours), place
-
-
-def agree_with_one(recorded: list[Any], ours: Any, where: str) -> None:
-    """Lists hold other things here; the first of ours has to be like one of theirs."""
-    for number, theirs in enumerate(recorded, 1):
-        try:
-            return agree(theirs, ours, where)
-        except AssertionError:
-            if number == len(recorded):
-                raise
-    return None
+def is_cut(recorded: Mapping[str, Any], name: str) -> bool:
+    """Of some long lists only the beginning was kept; the number beside them tells."""
+    number = recorded.get("count") or (recorded.get("pagination") or {}).get("total") or 0
+    return isinstance(recorded[name], list) and len(recorded[name]) < number
 
 
 def is_number(value: Any) -> bool:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from embedded.servers import Servers, listen_inside
+from embedded.servers import Servers, listen_inside, quiet_expected_endings
 from embedded.streaming import Cut, Streamed, frame, hung_up
 from tests.embedded import Embedded
 
@@ -72,15 +72,20 @@ def events(*documents: Any) -> bytes:
 def streaming(*chunks: bytes, then: str = "end", status: int = 200) -> Way:
     """Sends the chunks, and then ends, breaks off, or waits for the client to go."""
 
-    async def generate() -> AsyncGenerator[bytes, None]:
+    async def generate(heard: asyncio.Event) -> AsyncGenerator[bytes, None]:
+        heard.clear()
         for chunk in chunks:
             yield chunk
         if then == "break":
+            await heard.wait()
             raise Cut
         if then == "wait":
             await asyncio.Event().wait()
 
-    return saying(lambda: Streamed(generate(), status=status))
+    async def stream(request: Request) -> ASGIApp:
+        return Streamed(generate(request.app.state.heard), status=status)
+
+    return stream
 
 
 async def never(_: Scope, receive: Receive, __: Send) -> None:
@@ -261,7 +266,7 @@ class ToolServer:
                 return self.failed(404, -32600, "Session not found")
             headers["mcp-session-id"] = session
         if "id" not in message:
-            return Response(status_code=202, headers=headers)
+            return Response(status_code=202, headers=headers, media_type="application/json")
         reply = {"jsonrpc": "2.0", "id": message["id"], **self.answer(message, dict(request.headers))}
         if not self.streams:
             return JSONResponse(reply, headers=headers)
@@ -363,6 +368,7 @@ class Upstreams:
     def __init__(self, url: str) -> None:
         self.url = url
         self.errand: dict[str, str] = {}  # the asking agent's: its runtime `token` and the proxy's `url`
+        self.heard = asyncio.Event()  # set when an agent may break off
         bearer = ("authorization", f"Bearer {UPSTREAM_SECRET}")
         self.tool_servers = {
             "tools-json": ToolServer("Acme Bank", ("", ""), streams=False, keeps_sessions=False),
@@ -383,11 +389,13 @@ class Upstreams:
             ]
         )
         app.state.errand = self.errand
+        app.state.heard = self.heard
         return app
 
 
 @asynccontextmanager
 async def running_upstreams() -> AsyncIterator[Upstreams]:
+    quiet_expected_endings()
     socket, url = listen_inside()
     upstreams = Upstreams(url)
     servers = Servers()
