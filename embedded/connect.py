@@ -43,9 +43,9 @@ async def arrive(gateway: Gateway, request: Request) -> Response:
     if not any(p.service_type == service for p in gateway.credential_providers.values()):
         return no_such_route(request)
     ticket = request.query_params.get("ticket")
-    person_id = vault.redeem_ticket(gateway, ticket, service) if ticket else None
-    if person_id:
-        return go_on(gateway, gateway.people[person_id], service, return_to)
+    person = gateway.people.get(vault.redeem_ticket(gateway, ticket, service) or "") if ticket else None
+    if person:
+        return go_on(gateway, person, service, return_to)
     problem = "That link has been used already, or is too old. Please sign in." if ticket else ""
     return sign_in_page(service, return_to, problem=problem)
 
@@ -122,7 +122,9 @@ async def callback(gateway: Gateway, request: Request) -> Response:
         return page("Connect", alert("This way back is not open any more. Please start again."), 400)
     if request.cookies.get(COOKIE) != attempt.browser:
         return page("Connect", alert("This was started in another browser. Please start again."), 400)
-    provider = gateway.credential_providers[attempt.provider_id]
+    provider = gateway.credential_providers.get(attempt.provider_id)
+    if provider is None:
+        return page("Connect", alert("This service is not offered any more."), 404)
     code = request.query_params.get("code")
     if "error" in request.query_params or not code:
         return leave(attempt.return_to, provider, is_connected=False)
@@ -188,14 +190,13 @@ def secret_page(
 async def store_secret(gateway: Gateway, request: Request) -> Response:
     given = await read_form(request)
     service, return_to = given.get("service", ""), given.get("redirect_url", "")
-    person_id = vault.redeem_ticket(gateway, given.get("ticket", ""), service)
-    if person_id is None or (return_to and not may_return_to(return_to, gateway.front_origins)):
+    person = gateway.people.get(vault.redeem_ticket(gateway, given.get("ticket", ""), service) or "")
+    if person is None or (return_to and not may_return_to(return_to, gateway.front_origins)):
         return page("Connect", alert("This form is not open any more. Please start again."), 400)
-    person = gateway.people[person_id]
     provider = vault.provider_for(gateway, service, person.tenant_id)
     if provider is None or provider.auth_type == "oauth2":
         return page("Connect", alert(f"{service} takes no key here."), 400)
     if not given.get("secret"):
         return secret_page(gateway, person, provider, return_to, "Something has to be typed in.")
-    vault.store(gateway, person_id, provider, given["secret"])
+    vault.store(gateway, person.id, provider, given["secret"])
     return leave(return_to, provider, is_connected=True)
