@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 hung_up = asyncio.Event()
+told_to_break = asyncio.Event()
 
 
 def frame(**event: Any) -> bytes:
@@ -67,7 +68,8 @@ async def breaking(request: Request) -> Response:
     async def events() -> AsyncIterator[bytes]:
         yield frame(type="RUN_STARTED", threadId=run["threadId"], runId=run["runId"])
         yield frame(type="TEXT_MESSAGE_CONTENT", messageId="m", delta="And then")
-        await asyncio.sleep(0)
+        await told_to_break.wait()
+        told_to_break.clear()
         raise ConnectionResetError
 
     return as_events(events())
@@ -96,6 +98,12 @@ async def wait_for_hang_up(_: Request) -> Response:
     await hung_up.wait()
     hung_up.clear()
     return JSONResponse({"hung_up": True})
+
+
+async def break_off(_: Request) -> Response:
+    """Lets the breaking agent do so, in the middle of its answer."""
+    told_to_break.set()
+    return JSONResponse({})
 
 
 def tools() -> MCPServer[Any]:
@@ -128,6 +136,7 @@ def app() -> Starlette:
     }
     server.routes.extend(Route(f"/agents/{name}", answer, methods=["POST"]) for name, answer in agents.items())
     server.routes.append(Route("/hung-up", wait_for_hang_up))
+    server.routes.append(Route("/break", break_off))
     return server
 
 

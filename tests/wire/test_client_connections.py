@@ -1,0 +1,186 @@
+"""Connections that die: a read is asked once more where nothing was answered, a write never is."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from threading import Event, Thread
+
+import pytest
+
+from gateway import Gateway, Service
+from gateway.errors import GatewayUnavailable, MalformedReply
+
+AGENT = {"id": "a", "name": "Echo", "description": None, "is_active": True, "tenant_id": None}
+CREDENTIAL = {"success": True, "credential": {"id": "c", "serviceType": "slack", "providerName": "Slack"}}
+
+
+def http(doc: object, more: str = "") -> bytes:
+    content = json.dumps(doc).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{more}\r\n"
+    return head.encode() + content
+
+
+class Cut(bytes):
+    """An answer after which the connection is closed."""
+
+
+@dataclass
+class Moody:
+    """A server that answers each connection as its script says, and closes it where the script ends."""
+
+    url: str = ""
+    connections: int = 0
+    asked: list[str] = field(default_factory=list)  # request lines
+    released: Event = field(default_factory=Event)
+    open: socket.socket | None = None
+
+
+@contextmanager
+def moody(*scripts: list[bytes]) -> Iterator[Moody]:
+    """A script a connection: an answer a request. After the last one the connection takes one request more and
+    closes without a word. Connections beyond the scripts do that at once."""
+    server = Moody()
+    listening = socket.create_server(("127.0.0.1", 0))
+    server.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    waiting = chain(scripts, repeat([]))
+
+    def serve() -> None:
+        while True:
+            connection, _ = listening.accept()
+            if server.released.is_set():
+                connection.close()
+                return
+            server.connections += 1
+            server.open = connection
+            with connection, connection.makefile("rb") as requests:
+                for answer in (*next(waiting), None):
+                    if not read_request(requests.readline, server):
+                        break
+                    if answer is None:
+                        break
+                    connection.sendall(answer)
+                    if isinstance(answer, Cut):
+                        break
+
+    thread = Thread(target=serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        if server.open is not None:
+            with suppress(OSError):  # closed already
+                server.open.shutdown(socket.SHUT_RDWR)
+        socket.create_connection(listening.getsockname()).close()
+        thread.join()
+        listening.close()
+
+
+def read_request(readline: Callable[..., bytes], server: Moody) -> bool:
+    line = readline()
+    if not line:
+        return False
+    server.asked.append(line.decode().split(" HTTP/")[0])
+    length = 0
+    while (header := readline().strip()) != b"":
+        if header.lower().startswith(b"content-length:"):
+            length = int(header.split(b":")[1])
+    while length:
+        length -= len(readline(length))
+    return True
+
+
+def gateway_at(server: Moody) -> Gateway:
+    return Gateway(server.url, "a.login.token", "released")
+
+
+def test_a_read_is_asked_again_when_its_kept_connection_was_dead() -> None:
+    with moody([http(AGENT)], [http(AGENT)]) as server:
+        gateway = gateway_at(server)
+        assert gateway.agent("a").name == "Echo"
+        assert gateway.agent("a").name == "Echo"
+    assert server.asked == ["GET /api/v1/agents/a"] * 3
+    assert server.connections == 2
+
+
+def test_a_read_is_asked_again_only_once() -> None:
+    with moody([http(AGENT)]) as server:
+        gateway = gateway_at(server)
+        gateway.agent("a")
+        with pytest.raises(GatewayUnavailable):
+            gateway.agent("a")
+    assert server.asked == ["GET /api/v1/agents/a"] * 3
+
+
+@pytest.mark.parametrize(
+    ("line", "write"),
+    [
+        ("POST /api/v1/credentials/apikey", lambda gateway: gateway.store_key(Service("slack", "Slack"), "a key")),
+        ("DELETE /api/v1/credentials/c", lambda gateway: gateway.delete_credential("c")),
+        ("PUT /api/v1/auth/me", lambda gateway: gateway.change_profile(name="Ana")),
+        ("POST /api/v1/confirmation/c/respond", lambda gateway: gateway.answer("c", approve=True)),
+    ],
+)
+def test_a_write_is_never_sent_twice(line: str, write: Callable[[Gateway], object]) -> None:
+    with moody([http(AGENT)], [http(CREDENTIAL)]) as server:
+        gateway = gateway_at(server)
+        gateway.agent("a")
+        with pytest.raises(GatewayUnavailable):
+            write(gateway)
+    assert server.asked == ["GET /api/v1/agents/a", line]
+
+
+def test_a_read_whose_answer_had_begun_is_not_asked_again() -> None:
+    with moody([Cut(http(AGENT)[:-5])], [http(AGENT)]) as server, pytest.raises(GatewayUnavailable):
+        gateway_at(server).agent("a")
+    assert server.asked == ["GET /api/v1/agents/a"]
+
+
+def test_a_read_that_times_out_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.calls.wire.READ_TIMEOUT", 0.1)  # seconds
+    with moody([b""]) as server, pytest.raises(GatewayUnavailable):
+        gateway_at(server).agent("a")
+    assert server.asked == ["GET /api/v1/agents/a"]
+
+
+def test_nobody_listening_is_asked_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    with pytest.raises(GatewayUnavailable):
+        Gateway(url, "a.login.token", "released").agent("a")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>no</html>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example.test/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n",
+        http({"id": 5, "name": "Echo"}),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200000,
+    ],
+    ids=["HTML", "another type", "a redirect", "a refusal without JSON", "an id that is a number", "nested deeply"],
+)
+def test_an_answer_that_makes_no_sense_is_malformed(answer: bytes) -> None:
+    with moody([answer]) as server, pytest.raises(MalformedReply):
+        gateway_at(server).agent("a")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_what_stands_before_a_gateway_may_be_busy(status: int) -> None:
+    answer = f"HTTP/1.1 {status} Busy\r\nContent-Length: 15\r\n\r\n<html>no</html>".encode()
+    with moody([answer]) as server, pytest.raises(GatewayUnavailable):
+        gateway_at(server).agent("a")
+
+
+def test_no_cookie_of_one_person_goes_with_another() -> None:
+    with moody([http(AGENT, "Set-Cookie: who=ana\r\n"), http(AGENT)]) as server:
+        gateway_at(server).agent("a")
+        Gateway(server.url, "another.login.token", "released").agent("a")
+    assert server.connections == 1
