@@ -78,6 +78,8 @@ async def _open(method: str, url: str, token: str, body: str, silence: float) ->
         response = await _session().request(
             method, url, data=body or None, headers=headers, timeout=timeout, allow_redirects=False
         )
+    except aiohttp.ClientResponseError as exc:  # what came is not HTTP
+        raise MalformedReply("not HTTP") from exc
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise GatewayUnavailable from exc
     try:
