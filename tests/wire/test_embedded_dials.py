@@ -209,6 +209,45 @@ async def test_forgotten_holds_are_still_listed_and_run_nothing(
     assert gateway.report()["ran"] == []
 
 
+async def test_a_tool_gate_that_nobody_answers_says_so_in_the_end(
+    gateway: Embedded, client: aiohttp.ClientSession
+) -> None:
+    gateway.dial(hold_limit=0.2)
+    question = {"toolName": "delete_file", "providerId": "elsewhere", "params": {"path": "/x"}}
+    headers = bearer(gateway.token(ANA))
+    async with client.post("/api/v1/tool-gate/evaluate", json=question, headers=headers) as answer:
+        decision = await answer.json()
+    assert (decision["decision"], decision["reason"]) == ("timeout", "Request timed out")
+
+
+async def test_an_agent_may_be_silent_as_long_as_the_dial_says(
+    gateway: Embedded, client: aiohttp.ClientSession
+) -> None:
+    gateway.dial(agent_silence=0.2)
+    url, headers = f"/api/v1/agents/{ids.UNLUCKY}/invoke", bearer(gateway.token(ANA))
+    async with client.post(url, json={"messages": [{"content": "silent"}]}, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (502, "INVOKE_FAILED")
+    async with client.post(url, json={"messages": [{"content": "stall"}]}, headers=headers) as answer:
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+
+
+async def test_events_describe_a_tool_until_the_list_of_tools_is_forgotten(
+    gateway: Embedded, client: aiohttp.ClientSession
+) -> None:
+    headers = bearer(gateway.token(ANA))
+    question = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    async with client.post("/api/v1/mcp/mcp", json=question, headers=headers) as answer:
+        assert len((await answer.json())["result"]["tools"]) == 5
+    for is_described in (True, False):
+        item = gateway.dial(hold={"email": ANA, "tool": "delete_file"})["id"]
+        async with client.get("/api/v1/stream/pending", headers=headers) as answer:
+            waiting = {one["id"]: one for one in (await answer.json())["data"]}
+        assert ("inputSchema" in waiting[item]["tool"]) == is_described
+        gateway.dial(forget_tools=True)
+
+
 def test_a_restart_keeps_tokens_and_loses_the_rest(gateway: Embedded) -> None:
     token = gateway.token(ANA)
     gateway.dial(hold={"email": ANA, "tool": "delete_file"})
