@@ -12,15 +12,24 @@ if TYPE_CHECKING:
 class GatewayError(Exception):
     """The gateway said no, said nothing, or said something we did not expect.
 
-    `message` is written for people. `detail` is what the gateway or an agent wrote, if anything: show it escaped.
+    `message` is written for people, and all that a log may hold. `detail` is what the gateway or an agent wrote, if
+    anything: show it escaped, and never log it.
     """
 
     message = "The gateway answered in a way we did not expect."
     status = 502  # what Portico's own page answers when nobody caught this
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or self.message)
+        super().__init__(self.message)
         self.detail = detail
+
+
+class InOurWords(GatewayError):
+    """One whose argument says in our own words what was wrong: fit for the log."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__()
+        self.args = (why or self.message,)
 
 
 class GatewayUnavailable(GatewayError):
@@ -30,7 +39,7 @@ class GatewayUnavailable(GatewayError):
     status = 503
 
 
-class MalformedReply(GatewayError):
+class MalformedReply(InOurWords):
     message = "The gateway sent an answer that we could not read."
 
 
@@ -124,7 +133,7 @@ class AgentUnreachable(GatewayError):
     message = "The gateway got no usable answer from the agent."
 
 
-class StreamBroken(GatewayError):
+class StreamBroken(InOurWords):
     """A stream that ended before its end was said."""
 
     message = "The connection to the agent was lost."

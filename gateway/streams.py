@@ -193,7 +193,7 @@ def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEven
         try:
             doc = mapping_of(json.loads(one.data), one.event)
         except (ValueError, RecursionError) as exc:
-            raise StreamMalformed(f"{one.event}: not JSON") from exc
+            raise StreamMalformed("an event that is not JSON") from exc
         match one.event:
             case "CONFIRMATION_REQUIRED":
                 yield Asked(Confirmation.from_event(doc))

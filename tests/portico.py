@@ -85,7 +85,8 @@ class Portico:
     @classmethod
     def as_demo(cls, gateway_url: str, **settings: str) -> Portico:
         """With what `make demo` sets: one-click sign-in, cookies over plain http, static files as in production."""
-        demo = cls(gateway_url, DEBUG="", DEMO="1", GATEWAY_AGENTS=",".join(OFFERED), **settings)
+        defaults = {"DEBUG": "", "DEMO": "1", "GATEWAY_AGENTS": ",".join(OFFERED)}
+        demo = cls(gateway_url, **defaults | settings)
         demo.environment["STATIC_ROOT"] = f"{demo.folder.name}/static"
         command = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
         subprocess.run(command, cwd=ROOT, env=demo.environment, check=True)
