@@ -23,7 +23,7 @@ OWN_PAGE = "/auth/connect"  # where gateways send people who are to be asked by 
 
 def look_up(gateway: Gateway, service: str) -> Service:
     """Its name and kind for a card: never refused, at worst the bare type. Not for storing: it holds no ids."""
-    key = f"service {gateway.url} {tenant_of(gateway.token)} {service}".encode().hex()
+    key = _key(gateway, service)
     if remembered := cache.get(key):
         name, kind = remembered
         return Service(service, name, kind)
@@ -34,6 +34,15 @@ def look_up(gateway: Gateway, service: str) -> Service:
     if found.kind:  # of a stored credential the gateway may tell the name alone
         cache.set(key, (found.name, found.kind), REMEMBERED)
     return Service(service, found.name, found.kind)
+
+
+def look_up_anew(gateway: Gateway, service: str) -> None:
+    """Ask again for what `look_up` remembers, because it was changed."""
+    cache.delete(_key(gateway, service))
+
+
+def _key(gateway: Gateway, service: str) -> str:
+    return f"service {gateway.url} {tenant_of(gateway.token)} {service}".encode().hex()
 
 
 def is_connectable(gateway: Gateway, service: Service, entry: str) -> bool:

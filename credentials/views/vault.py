@@ -13,12 +13,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.requests import SignedInRequest, signed_in
 from agents.api import known_agents
+from credentials.forms import KINDS
+from credentials.managing import may_read
 from credentials.services import card, is_expired, needs
 from gateway import Credential, Gateway
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 
 EXPIRES_SOON = timedelta(days=3)
-KINDS = {"key": "API key", "token": "Token", "oauth": "OAuth", "basic": "User name and password"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def vault(request: SignedInRequest) -> HttpResponse:
     except SignedOut:
         raise
     except GatewayError as problem:
-        return render(request, "credentials/vault.html", {"problem": problem.message}, status=problem.status)
+        told = {"problem": problem.message, "sees_services": may_read(request.kept.roles)}
+        return render(request, "credentials/vault.html", told, status=problem.status)
     kinds = _kinds(request.gateway) if stored else {}
     context = {
         "credentials": [_row(credential, kinds.get(credential.service, "")) for credential in stored],
@@ -56,6 +58,7 @@ def vault(request: SignedInRequest) -> HttpResponse:
             )
             for need in needed
         ],
+        "sees_services": may_read(request.kept.roles),
     }
     return render(request, "credentials/vault.html", context)
 
