@@ -55,6 +55,11 @@ class User(AbstractBaseUser):
         return self.name or self.email
 
     @property
+    def role_names(self) -> list[str]:
+        """The roles as people call them."""
+        return [str(role).replace("_", " ").capitalize() for role in self.roles]
+
+    @property
     def reviews_a_tenant(self) -> bool:
         """Whether the gateway shows this person the confirmations of others: an admin, of exactly one tenant."""
         return REVIEWER in self.roles and bool(self.tenant)

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from accounts import views
+from accounts.views import profile, signing_in
 
 app_name = "accounts"
 urlpatterns = [
-    path("login/", views.sign_in, name="sign_in"),
-    path("logout/", views.sign_out, name="sign_out"),
-    path("profile/", views.profile, name="profile"),
+    path("login/", signing_in.sign_in, name="sign_in"),
+    path("logout/", signing_in.sign_out, name="sign_out"),
+    path("profile/", profile.profile, name="profile"),
+    path("profile/password/", profile.password, name="password"),
 ]

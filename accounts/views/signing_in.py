@@ -1,4 +1,4 @@
-"""Signing in and out, and who one is here."""
+"""Signing in and out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from django.contrib.auth import authenticate, login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import throttle
 from accounts.forms import SignInForm
 from accounts.models import User
-from accounts.requests import NOTICE, SignedInRequest, end_session, signed_in
+from accounts.requests import NOTICE, end_session
 from accounts.sessions import keep, tell_ended
 from gateway.errors import GatewayError
 
@@ -59,12 +59,6 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     end_session(request)
     return redirect("accounts:sign_in")
-
-
-@signed_in
-@require_GET
-def profile(request: SignedInRequest) -> HttpResponse:
-    return render(request, "accounts/profile.html")
 
 
 def _posted(request: HttpRequest) -> dict[str, str]:
