@@ -52,6 +52,8 @@ class Decoder:
     sloppy event must not end a run. In the log it leaves a line without its content.
     """
 
+    __slots__ = ("_chunks", "_is_agui", "_is_first", "_run_id", "_thread_id", "finished", "lacks_start", "passed_over")
+
     def __init__(self, thread_id: str, run_id: str) -> None:
         self.finished = False
         self.passed_over = 0
@@ -161,6 +163,8 @@ class _ChunkForms:
     A chunk without an id goes on with what the one before it has begun; anything else ends that first. Subagents work
     side by side, so each has its own.
     """
+
+    __slots__ = ("begun",)
 
     def __init__(self) -> None:
         self.begun: dict[str | None, _Begun] = {}  # by subagent

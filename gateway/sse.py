@@ -25,6 +25,8 @@ class Reader:
     larger than LARGEST_EVENT, and at the end of a body in which nothing was an event stream.
     """
 
+    __slots__ = ("_after_cr", "_at_start", "_is_foreign", "_is_understood", "_rest")
+
     def __init__(self) -> None:
         self._rest = bytearray()  # never longer than an event may be, and what comes in one piece
         self._after_cr = False

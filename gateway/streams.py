@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -25,10 +25,13 @@ from gateway.types import Confirmation, mapping_of, text_of, time_of
 CONNECT_TIMEOUT = 10  # seconds
 RUN_SILENCE = 330  # seconds: the gateway cuts at 300, and an agent that waits for a decision is silent
 CONFIRMATION_SILENCE = 75  # seconds: two heartbeats of 30 missed
+_RUN = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=RUN_SILENCE)
+_CONFIRMATIONS = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=CONFIRMATION_SILENCE)
+_HEADERS = {
+    "Accept": "text/event-stream, application/json",
+    "Accept-Encoding": "identity",  # who compresses a stream gathers it first
+}
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes of an answer that comes in one piece
-
-RunEvents = AsyncIterator[list[Event]]
-"""Lists of AG-UI events, each list as much as had arrived at once; the last one ends the run."""
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
@@ -52,95 +55,135 @@ async def close() -> None:
         await session.close()
 
 
-@contextmanager
-def _breaks() -> Iterator[None]:
-    """Raise our own errors for a body that breaks."""
-    try:
-        yield
-    except (aiohttp.ServerTimeoutError, TimeoutError) as exc:
-        raise StreamSilent from exc
-    except (aiohttp.ClientError, ConnectionError) as exc:
-        raise StreamBroken from exc
+_BROKEN = (aiohttp.ClientError, ConnectionError, TimeoutError)
+"""How a body breaks."""
 
 
-@asynccontextmanager
-async def _open(method: str, url: str, token: str, body: str, silence: float) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A 2xx answer whose body has yet to be read. Leaving closes the connection, wherever the body is."""
-    headers = {
-        "Authorization": f"Bearer {token}",
-        "Accept": "text/event-stream, application/json",
-        "Accept-Encoding": "identity",  # who compresses a stream gathers it first
-    }
-    if body:
-        headers["Content-Type"] = "application/json"
-    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
-    try:
-        response = await _session().request(
-            method, url, data=body or None, headers=headers, timeout=timeout, allow_redirects=False
-        )
-    except aiohttp.ClientResponseError as exc:  # what came is not HTTP
-        raise MalformedReply("not HTTP") from exc
-    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise GatewayUnavailable from exc
-    try:
-        if not 200 <= response.status < 300:
-            with _breaks():
-                raise refusal(response.status, await _body(response))
-        yield response
-    finally:
-        response.close()
+def _broken(exc: Exception) -> StreamBroken:
+    """Our own error for it."""
+    return StreamSilent() if isinstance(exc, TimeoutError) else StreamBroken()
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
+class _Stream:
+    """One answer of a gateway that is read as it comes: `async with`, then `async for`, once.
+
+    A class where generators would read as well: thousands are open at once, and a suspended generator keeps its frame.
+    """
+
+    __slots__ = ("_body", "_method", "_reader", "_response", "_silence", "_token", "_url")
+
+    def __init__(self, method: str, url: str, token: str, body: str, silence: aiohttp.ClientTimeout) -> None:
+        self._method = method
+        self._url = url
+        self._token = token
+        self._body = body
+        self._silence = silence
+        self._reader = Reader()
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> Self:
+        """Raises what the gateway refuses it with, or GatewayUnavailable."""
+        headers = _HEADERS | {"Authorization": f"Bearer {self._token}"}
+        if self._body:
+            headers["Content-Type"] = "application/json"
+        try:
+            response = await _session().request(
+                self._method,
+                self._url,
+                data=self._body or None,
+                headers=headers,
+                timeout=self._silence,
+                allow_redirects=False,
+            )
+        except aiohttp.ClientResponseError as exc:  # what came is not HTTP
+            raise MalformedReply("not HTTP") from exc
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise GatewayUnavailable from exc
+        try:
+            if not 200 <= response.status < 300:
+                raise refusal(response.status, await _whole(response))
+        except BaseException:
+            response.close()
+            raise
+        self._response = response
+        self._body = ""  # sent, and not needed again
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Closes the connection, wherever the body is."""
+        if self._response is not None:
+            self._response.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    @property
+    def _opened(self) -> aiohttp.ClientResponse:
+        if self._response is None:
+            raise RuntimeError("not entered")
+        return self._response
+
+    async def _sent(self) -> list[ServerSentEvent] | None:
+        """What came together, perhaps nothing that is complete; None from the clean end on."""
+        try:
+            chunk = await self._opened.content.readany()
+        except _BROKEN as exc:
+            raise _broken(exc) from exc
+        return self._reader.feed(chunk) if chunk else None
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) > LARGEST_ANSWER:
-            raise MalformedReply("longer than we read")
+    try:
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > LARGEST_ANSWER:
+                raise MalformedReply("longer than we read")
+    except _BROKEN as exc:
+        raise _broken(exc) from exc
     return bytes(content)
 
 
-async def _sent(response: aiohttp.ClientResponse) -> AsyncGenerator[list[ServerSentEvent]]:
-    reader = Reader()
-    with _breaks():
-        async for chunk in response.content.iter_any():
-            if sent := reader.feed(chunk):
-                yield sent
-        if sent := reader.close():
-            yield sent
+class RunEvents(_Stream):
+    """Lists of AG-UI events, each list as much as had arrived at once; the last one ends the run.
 
+    Raises StreamBroken or StreamSilent when the answer breaks off.
+    """
 
-@asynccontextmanager
-async def run_agent(url: str, token: str, run: RunAgentInput) -> AsyncIterator[RunEvents]:
-    """Invoke an agent. Iterating raises StreamBroken or StreamSilent when the answer breaks off."""
-    async with (
-        _open("POST", url, token, run.model_dump_json(by_alias=True), RUN_SILENCE) as response,
-        aclosing(_run_events(response, Decoder(run.thread_id, run.run_id))) as events,
-    ):
-        yield events
+    __slots__ = ("_decoder", "_is_over")
 
+    def __init__(self, url: str, token: str, run: RunAgentInput) -> None:
+        super().__init__("POST", url, token, run.model_dump_json(by_alias=True), _RUN)
+        self._decoder = Decoder(run.thread_id, run.run_id)
+        self._is_over = False
 
-async def _run_events(response: aiohttp.ClientResponse, decoder: Decoder) -> AsyncGenerator[list[Event]]:
-    match response.content_type:
-        case "text/event-stream":
-            async with aclosing(_sent(response)) as batches:
-                async for sent in batches:
-                    if events := [event for one in sent for event in decoder.feed(one)]:
-                        yield events
-                    if decoder.finished:
-                        return
-            if events := decoder.close():
-                yield events
-        case "application/json":
-            with _breaks():
-                content = await _body(response)
-            try:
-                doc = mapping_of(json.loads(content), "answer")
-            except (ValueError, RecursionError) as exc:
-                raise MalformedReply("not JSON") from exc
-            yield decoder.whole(doc.get("data", doc))
-        case other:
-            raise MalformedReply(f"an answer of type {other}")
+    async def __anext__(self) -> list[Event]:
+        decoder = self._decoder
+        while not (self._is_over or decoder.finished):
+            if events := await self._more():
+                return events
+        raise StopAsyncIteration
+
+    async def _more(self) -> list[Event]:
+        decoder = self._decoder
+        match self._opened.content_type:
+            case "text/event-stream":
+                sent = await self._sent()
+                if sent is None:
+                    if last := [event for one in self._reader.close() for event in decoder.feed(one)]:
+                        return last
+                    self._is_over = True
+                    return decoder.close()
+                return [event for one in sent for event in decoder.feed(one)]
+            case "application/json":
+                self._is_over = True
+                try:
+                    doc = mapping_of(json.loads(await _whole(self._opened)), "answer")
+                except (ValueError, RecursionError) as exc:
+                    raise MalformedReply("not JSON") from exc
+                return decoder.whole(doc.get("data", doc))
+            case other:
+                raise MalformedReply(f"an answer of type {other}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +210,32 @@ class Alive:
 
 
 ConfirmationEvent = Asked | Resolved | Alive
-ConfirmationEvents = AsyncIterator[ConfirmationEvent]
 
 
-@asynccontextmanager
-async def confirmation_events(url: str, token: str) -> AsyncIterator[ConfirmationEvents]:
-    """The person's confirmation stream, open until left. Iterating raises StreamBroken, also at its end."""
-    async with _open("GET", url, token, "", CONFIRMATION_SILENCE) as response:
-        if response.content_type != "text/event-stream":
+class ConfirmationEvents(_Stream):
+    """The person's confirmation stream, open until left. Raises StreamBroken, also at its end: it has none."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self, url: str, token: str) -> None:
+        super().__init__("GET", url, token, "", _CONFIRMATIONS)
+        self._waiting: Iterator[ConfirmationEvent] = iter(())  # what came together with the last one
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self._opened.content_type != "text/event-stream":
+            await self.__aexit__()
             raise MalformedReply("the confirmation stream is no event stream")
-        async with aclosing(_confirmation_events(response)) as events:
-            yield events
+        return self
 
-
-async def _confirmation_events(response: aiohttp.ClientResponse) -> AsyncGenerator[ConfirmationEvent]:
-    async with aclosing(_sent(response)) as batches:
-        async for sent in batches:
-            for event in _confirmations(sent):
-                yield event
-    raise StreamBroken("the confirmation stream ended")
+    async def __anext__(self) -> ConfirmationEvent:
+        while True:
+            for event in self._waiting:
+                return event
+            sent = await self._sent()
+            if sent is None and not (sent := self._reader.close()):
+                raise StreamBroken("the confirmation stream ended")
+            self._waiting = _confirmations(sent)
 
 
 def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEvent]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 from ag_ui.core import RunAgentInput
 
@@ -33,9 +32,9 @@ class Agents(Wire):
             return exc.missing
         return ()
 
-    def run_agent(self, agent_id: str, run: RunAgentInput) -> AbstractAsyncContextManager[streams.RunEvents]:
+    def run_agent(self, agent_id: str, run: RunAgentInput) -> streams.RunEvents:
         """The agent's answer as AG-UI events: `async with … as events`, then `async for event in events`."""
-        return streams.run_agent(self._address(f"agents/{part(agent_id)}/invoke"), self.token, run)
+        return streams.RunEvents(self._address(f"agents/{part(agent_id)}/invoke"), self.token, run)
 
     # -- for those who manage agents: admin, tenant_admin, agent_creator ----------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-
 from gateway import streams
 from gateway.calls.wire import Wire, part, query
 from gateway.dialect import Dialect
@@ -15,9 +13,9 @@ from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of
 class Approvals(Wire):
     __slots__ = ()
 
-    def confirmation_events(self) -> AbstractAsyncContextManager[streams.ConfirmationEvents]:
+    def confirmation_events(self) -> streams.ConfirmationEvents:
         """What is asked and decided, as it happens: `async with … as events`, then `async for event in events`."""
-        return streams.confirmation_events(self._address("stream"), self.token)
+        return streams.ConfirmationEvents(self._address("stream"), self.token)
 
     def pending(self) -> list[Confirmation]:
         """The calls that wait and that this person may answer: what the stream replays, for whoever polls."""
