@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 
+from accounts import bus
 from gateway import Gateway, SignedIn
 
 KEPT_AT = "gateway"  # the session's key for all of this
@@ -54,10 +55,20 @@ def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
+def sealed(token: str) -> str:
+    """A token as it may leave the process: only those who have the keys can open it."""
+    return _cipher().encrypt(token.encode()).decode()
+
+
+def opened(text: str) -> str:
+    """Raises InvalidToken."""
+    return _cipher().decrypt(text).decode()
+
+
 def keep(session: SessionBase, signed_in: SignedIn) -> None:
     """Put what a sign-in gave into the session."""
     session[KEPT_AT] = {
-        "token": _cipher().encrypt(signed_in.token.encode()).decode(),
+        "token": sealed(signed_in.token),
         "tenant": signed_in.person.tenant,
         "roles": list(signed_in.person.roles),
         "expires_at": signed_in.expires_at.isoformat() if signed_in.expires_at else None,
@@ -71,7 +82,7 @@ def gateway_session(session: SessionBase) -> GatewaySession | None:
     if kept is None:
         return None
     try:
-        token = _cipher().decrypt(kept["token"]).decode()
+        token = opened(kept["token"])
     except InvalidToken:
         return None
     expires_at = kept["expires_at"]
@@ -101,8 +112,9 @@ def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     watcher = (loop, ended)
+    name = _name(session_key)
     with _lock:
-        _watchers.setdefault(session_key, set()).add(watcher)
+        _watchers.setdefault(name, set()).add(watcher)
     timer = None
     if kept.expires_at is not None:
         left = (kept.expires_at - datetime.now(UTC)).total_seconds()
@@ -113,14 +125,25 @@ def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]
         if timer is not None:
             timer.cancel()
         with _lock:
-            _watchers[session_key].discard(watcher)
-            if not _watchers[session_key]:
-                del _watchers[session_key]
+            _watchers[name].discard(watcher)
+            if not _watchers[name]:
+                del _watchers[name]
 
 
 def tell_ended(session_key: str | None) -> None:
-    """Wake whoever watches this session; from any thread."""
+    """Wake whoever watches this session, in any process; from any thread."""
+    if session_key:
+        bus.tell("session ended", _name(session_key))
+
+
+@bus.hears("session ended")
+def _hear_ended(name: str) -> None:
     with _lock:
-        watchers = list(_watchers.get(session_key or "", ()))
+        watchers = list(_watchers.get(name, ()))
     for loop, ended in watchers:
         loop.call_soon_threadsafe(ended.set)
+
+
+def _name(session_key: str) -> str:
+    """What processes call a session among each other: the key itself would let a listener in."""
+    return hashlib.sha256(session_key.encode()).hexdigest()

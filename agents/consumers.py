@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -14,10 +14,12 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from accounts import bus
 from accounts.sessions import GatewaySession, gateway_session, watch_end
 from agents import pieces, runs
 from agents.models import Run
-from agents.runlog import RunLog, encoded
+from agents.runlog import RunLog, Whole, encoded, snapshot
+from agents.shared import mirrored
 
 BEAT_EVERY = 15  # seconds between comment lines, so that proxies keep the line open
 RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
@@ -26,6 +28,15 @@ HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+class Followed(Protocol):
+    """A run that goes on, here or in another process."""
+
+    @property
+    def log(self) -> RunLog: ...
+
+    async def whole(self) -> Whole: ...
 
 
 class FollowRun(AsyncConsumer):
@@ -59,14 +70,24 @@ class FollowRun(AsyncConsumer):
             await self._refuse(401)
         elif (run := await self._run()) is None:
             await self._refuse(404)
+        elif not run.is_open:
+            await self._tell_rest(run)
         elif (live := runs.live(run.id)) is not None:
-            with watch_end(self.asked["session"].session_key, kept) as ended:
-                await self._follow_log(live.answer.log, ended)
-        elif run.is_open:  # it is about to start: come back
+            live.log.followers += 1
+            try:
+                await self._follow_run(live, kept)
+            finally:
+                live.log.followers -= 1
+        elif bus.is_shared() and not runs.is_here(run.id):
+            async with mirrored(run.id) as mirror:
+                await self._follow_run(mirror, kept)
+        else:  # it is about to start, or has ended just now: come back
             await self._begin(200, HEADERS)
             await self._write(RETRY, more=False)
-        else:
-            await self._tell_rest(run)
+
+    async def _follow_run(self, run: Followed, kept: GatewaySession) -> None:
+        with watch_end(self.asked["session"].session_key, kept) as ended:
+            await self._follow_log(run, ended)
 
     def _is_ours(self) -> bool:
         """Whether the request names a host of ours, and comes from a page of it where it names one."""
@@ -106,18 +127,22 @@ class FollowRun(AsyncConsumer):
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         await self.send_asgi({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def _follow_log(self, log: RunLog, ended: asyncio.Event) -> None:
-        """Write everything newer whenever there is something; one write for all of it."""
-        number = min(self._after(), log.number)
+    async def _follow_log(self, run: Followed, ended: asyncio.Event) -> None:
+        """Write everything newer whenever there is something, in one write; whoever is too far behind gets it whole."""
+        log = run.log
+        number = min(self._after(), log.number) if log.number else self._after()
         await self._begin(200, HEADERS)
         await self._write(RETRY)
         ending = asyncio.create_task(ended.wait())
-        log.followers += 1
         try:
             while not ended.is_set():
-                if log.number > number:
+                if log.number > number and log.has_all_after(number):
                     newer, number = log.after(number), log.number
                     await self._write(newer)
+                elif log.number > number:
+                    whole = await run.whole()
+                    number = whole.number
+                    await self._write(snapshot(whole))
                 elif log.is_closed:
                     break
                 else:
@@ -126,7 +151,6 @@ class FollowRun(AsyncConsumer):
                     if not done:
                         await self._write(b": still here\n\n")
         finally:
-            log.followers -= 1
             ending.cancel()
         await self._write(b"", more=False)
 
@@ -137,10 +161,10 @@ class FollowRun(AsyncConsumer):
             return
         html = await self._whole(run)
         await self._begin(200, HEADERS)
-        snapshot = encoded(max(run.events - 1, 0), "snapshot", {"html": html})
+        whole = snapshot(Whole(max(run.events - 1, 0), html, ""))
         ending = pieces.end(run.id, run.status, run.problem, run.detail)
         end = encoded(max(run.events, 1), "end", {"status": run.status, "html": ending})
-        await self._write(RETRY + snapshot + end, more=False)
+        await self._write(RETRY + whole + end, more=False)
 
     @database_sync_to_async
     def _whole(self, run: Run) -> str:

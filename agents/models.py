@@ -81,6 +81,7 @@ class Run(models.Model):
     parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     """The answer so far, in order: see `agents.transcript`."""
     events = models.PositiveIntegerField(default=0)  # numbered events that followers were sent
+    beat_at = models.DateTimeField(null=True)  # the last sign of life of its process, by the database's clock
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 

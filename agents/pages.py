@@ -35,9 +35,8 @@ def entry_with_answers(conversation: Conversation, message: Message) -> list[dic
 
 def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dict[str, Any]:
     """A run as `agents/_message.html` shows it: so far, where it is going on, with the number to follow it from."""
-    live = runs.live(run.id) if run.is_open else None
-    if run.is_open and live is None and not runs.is_going_on(run.id):
-        run.refresh_from_db()  # it ended just now
+    if run.is_open and runs.live(run.id) is None:
+        run.refresh_from_db()  # it may have ended just now
     entry = {
         "is_mine": False,
         "agent_name": conversation.agent_name,
@@ -49,10 +48,10 @@ def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dic
         "after": 0,
         "end": mark_safe(""),
     }
-    if live is not None:
-        snapshot = live.answer.snapshot()
-        entry |= {"pieces": snapshot.pieces, "tail": snapshot.tail, "after": snapshot.number}
-    elif not run.is_open:
+    if run.is_open:
+        whole = runs.whole_so_far(run.id)
+        entry |= {"pieces": [mark_safe(whole.html)], "tail": whole.tail, "after": whole.number}  # noqa: S308
+    else:
         entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id)
         entry["end"] = _end(run, is_last=is_last)
     return entry

@@ -11,18 +11,24 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from uuid import UUID
 
 from ag_ui.core import RunAgentInput
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from agents import pieces
+from accounts import bus
+from accounts.sessions import opened, sealed
+from agents import pieces, shared
 from agents.answer import Answer
 from agents.models import Run
+from agents.runlog import RunLog, Whole
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
 from gateway.errors import AgentFailed, CredentialsRequired, GatewayError, GatewayUnavailable, SignedOut, StreamBroken
@@ -30,11 +36,17 @@ from gateway.errors import AgentFailed, CredentialsRequired, GatewayError, Gatew
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY = 0.25  # seconds
+SAVE_SHARE = 20  # the time a save took, times this, passes before the next one: a long answer costs 5 %, too
+BEAT_EVERY = 5.0  # seconds between two signs of life of this process's runs, and looks for those of dead ones
+DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
+STOP_LOOK_EVERY, STOP_LOOKS = 0.1, 50  # seconds, and how often, until a run in another process has stopped
 
 _live: dict[UUID, LiveRun] = {}
 _starting: set[UUID] = set()
+_watch: asyncio.Task[None] | None = None
+_sharing: set[asyncio.Task[None]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +80,24 @@ class LiveRun:
     def __post_init__(self) -> None:
         self.answer = Answer(self.agent_id)
 
+    @property
+    def log(self) -> RunLog:
+        return self.answer.log
+
+    async def whole(self) -> Whole:
+        return self.whole_now()
+
+    def whole_now(self) -> Whole:
+        snapshot = self.answer.snapshot()
+        return Whole(snapshot.number, "".join(snapshot.pieces), snapshot.tail)
+
     async def work(self) -> None:
         """Ask, relay, save. Whatever happens ends in one exact terminal state."""
         saver = asyncio.create_task(self._save_as_it_comes())
+        if bus.is_shared():
+            sharing = asyncio.create_task(shared.share(self.id, self.log, self.whole_now))
+            _sharing.add(sharing)
+            sharing.add_done_callback(_sharing.discard)
         try:
             ending = await self._ask()
         except asyncio.CancelledError:
@@ -147,11 +174,13 @@ class LiveRun:
         while True:
             await self.unsaved.wait()
             self.unsaved.clear()
+            started = time.monotonic()
             try:
                 await self._save(parts=self.answer.parts())
             except Exception:  # the answer goes on; the next save has it all
                 logger.exception("run %s could not be saved", self.id)
-            await asyncio.sleep(SAVE_EVERY)
+            taken = time.monotonic() - started
+            await asyncio.sleep(max(SAVE_EVERY, SAVE_SHARE * taken))
 
     async def _set_status(self, status: Run.Status) -> None:
         await self._save(status=status)
@@ -182,6 +211,7 @@ class LiveRun:
 
 async def start(run: LiveRun) -> None:
     """Begin; the task belongs to this process, and to no request: hence the empty context."""
+    watch()
     _live[run.id] = run
     run.task = asyncio.create_task(run.work(), context=contextvars.Context())
 
@@ -200,12 +230,39 @@ def live(run_id: UUID) -> LiveRun | None:
     return _live.get(run_id)
 
 
-def is_going_on(run_id: UUID) -> bool:
+def whole_so_far(run_id: UUID) -> Whole:
+    """For a page, from any thread: the answer of an open run, whichever process works on it."""
+    if (run := _live.get(run_id)) is not None:
+        return run.whole_now()
+    if bus.is_shared() and run_id not in _starting:
+        return shared.whole_now(run_id)
+    return Whole(0, "", "")
+
+
+def is_here(run_id: UUID) -> bool:
     return run_id in _live or run_id in _starting
 
 
-async def stop(run_id: UUID, ending: Ending = STOPPED) -> None:
-    """Close the upstream and end the run; returns when it has ended."""
+async def stop(run_id: UUID) -> None:
+    """Close the upstream and end the run, whichever process works on it; returns when it has ended."""
+    if run_id in _live:
+        await _stop_here(run_id)
+        return
+    bus.tell("stop run", str(run_id))
+    for _ in range(STOP_LOOKS):
+        if not await Run.objects.filter(id=run_id, status__in=Run.OPEN).aexists():
+            return
+        await asyncio.sleep(STOP_LOOK_EVERY)
+
+
+@bus.hears("stop run")
+def _hear_stop(payload: str) -> None:
+    if (run := _live.get(UUID(payload))) is not None and run.task is not None:
+        run.cancelled_as = STOPPED
+        run.task.cancel()
+
+
+async def _stop_here(run_id: UUID, ending: Ending = STOPPED) -> None:
     run = _live.get(run_id)
     if run is not None and run.task is not None:
         run.cancelled_as = ending
@@ -215,9 +272,22 @@ async def stop(run_id: UUID, ending: Ending = STOPPED) -> None:
 
 def nudge(user_id: int, gateway: Gateway) -> None:
     """Something was connected, or its person is here with a fresh token: let their waiting runs look again."""
+    if bus.is_shared():
+        bus.tell("look at credentials", [user_id, sealed(gateway.token)])
+    else:
+        _nudge_here(user_id, gateway.token)
+
+
+@bus.hears("look at credentials")
+def _hear_nudge(payload: tuple[int, str]) -> None:
+    user_id, token = payload
+    _nudge_here(user_id, opened(token))
+
+
+def _nudge_here(user_id: int, token: str) -> None:
     for run in list(_live.values()):
         if run.user_id == user_id and run.task is not None:
-            run.gateway = gateway
+            run.gateway = replace(run.gateway, token=token)
             run.task.get_loop().call_soon_threadsafe(run.nudged.set)
 
 
@@ -226,17 +296,71 @@ async def finish_all() -> None:
     tasks = [run.task for run in _live.values() if run.task is not None]
     if tasks:
         await asyncio.wait(tasks, timeout=settings.SHUTDOWN_GRACE)
-    await asyncio.gather(*(stop(run_id, PROCESS_ENDED) for run_id in list(_live)))
+    await asyncio.gather(*(_stop_here(run_id, PROCESS_ENDED) for run_id in list(_live)))
+    if _sharing:
+        await asyncio.wait(_sharing, timeout=1)
+    if _watch is not None:
+        _watch.cancel()
+    await shared.close()
 
 
-def seen_through(run: Run) -> Run:
-    """The run as it really stands: one that is open in the database but that nobody works on is interrupted."""
-    if run.is_open and not is_going_on(run.id):
-        Run.objects.filter(id=run.id, status__in=Run.OPEN).update(
+def watch() -> None:
+    """Give signs of life of this process's runs, and find those whose process died; once a process."""
+    global _watch  # noqa: PLW0603
+    bus.start()
+    if _watch is None or _watch.done():
+        _watch = asyncio.create_task(_keep_watch(), name="runs", context=contextvars.Context())
+
+
+async def _keep_watch() -> None:
+    while True:
+        try:
+            await _give_signs(list(_live))
+            for run_id in await _dead():
+                if not is_here(run_id):  # it may have begun since we looked
+                    await _bury(run_id)
+        except Exception:
+            logger.exception("signs of life could not be given")
+        await asyncio.sleep(BEAT_EVERY)
+
+
+@database_sync_to_async
+def _give_signs(run_ids: list[UUID]) -> None:
+    if run_ids:
+        Run.objects.filter(id__in=run_ids).update(beat_at=Now())
+
+
+@database_sync_to_async
+def _dead() -> list[UUID]:
+    """Runs that are open in the database and that no process works on."""
+    silent = Run.objects.filter(status__in=Run.OPEN).exclude(id__in=[*_live, *_starting])
+    if bus.is_shared():
+        silent = silent.filter(Q(beat_at__lt=Now() - DEAD_AFTER) | Q(beat_at=None, created_at__lt=Now() - DEAD_AFTER))
+    return list(silent.values_list("id", flat=True))
+
+
+async def _bury(run_id: UUID) -> None:
+    if await database_sync_to_async(_mark_interrupted)(run_id) and bus.is_shared():
+        ending = PROCESS_ENDED
+        html = pieces.end(run_id, ending.status, ending.problem, ending.detail)
+        await shared.end_for(run_id, {"status": ending.status, "html": html})
+
+
+def _mark_interrupted(run_id: UUID) -> bool:
+    """True for the one process that did it."""
+    return bool(
+        Run.objects.filter(id=run_id, status__in=Run.OPEN).update(
             status=Run.Status.INTERRUPTED,
             problem=PROCESS_ENDED.problem,
             ended_at=timezone.now(),
             events=0,  # how many were sent is not known: followers get it whole
         )
+    )
+
+
+def seen_through(run: Run) -> Run:
+    """The run as it really stands: one that is open in the database but that nobody works on is interrupted."""
+    if run.is_open and not is_here(run.id) and not bus.is_shared():
+        _mark_interrupted(run.id)
         run.refresh_from_db()
     return run

@@ -1,10 +1,11 @@
-"""The end of the process: running answers get their grace, then everything that streams is closed."""
+"""The process begins and ends: running answers get their grace, then everything that streams is closed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agents.runs import finish_all
+from accounts import bus
+from agents import runs
 from confirmations.hub import close_all
 from gateway import streams
 
@@ -16,10 +17,12 @@ async def lifespan(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCal
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            runs.watch()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            await finish_all()
+            await runs.finish_all()
             await close_all()
             await streams.close()
+            await bus.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

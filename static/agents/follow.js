@@ -15,9 +15,9 @@ export function follow(article, ended) {
     tail.textContent = rest
   })
   on("step", ({ key, html }) => place(parts, tail, key, html))
-  on("snapshot", ({ html }) => {
+  on("snapshot", ({ html, tail: rest }) => {
     parts.replaceChildren(fragment(html), tail)
-    tail.textContent = ""
+    tail.textContent = rest
   })
   on("end", ({ html }) => {
     source.close()

@@ -1,0 +1,195 @@
+"""Run logs that any process can follow: a Redis stream a run, whose ids are the numbers of the events.
+
+The run's own process writes what its log says, behind the run's back: Redis never slows an answer, and one that was
+away is told what it missed. Other processes mirror the stream, once for all their followers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+from django.conf import settings
+
+from agents.runlog import RunLog, Whole, encoded
+
+logger = logging.getLogger(__name__)
+
+SNAPSHOT_EVERY = 0.25  # seconds
+SNAPSHOT_SHARE = 20  # the time a snapshot took, times this, passes before the next one
+KEPT_BEHIND = 500  # events that stay in the stream behind the snapshot, for followers that are a little late
+FORGOTTEN = 3600  # seconds after its end, when the database has it all
+BLOCK = 5000  # milliseconds that a read waits for more
+TIMEOUT = 5  # seconds to connect
+AWAY = 1.0  # seconds until Redis is tried again
+CONNECTIONS = 10_000  # a mirror holds one; redis-py's own limit is 100
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+_mirrors: dict[UUID, Mirror] = {}
+
+
+def _stream(run_id: UUID) -> str:
+    return f"portico:run:{run_id}"
+
+
+def _whole(run_id: UUID) -> str:
+    return f"portico:run:{run_id}:whole"
+
+
+def _client() -> redis.asyncio.Redis:
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, protocol=2, max_connections=CONNECTIONS, socket_connect_timeout=TIMEOUT
+        )
+    return _clients[loop]
+
+
+async def close() -> None:
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
+# -- the run's own process ----------------------------------------------------------------------------------------
+
+
+async def share(run_id: UUID, log: RunLog, whole: Callable[[], Whole]) -> None:
+    """Write a log into its stream until it is closed and all of it is written. Survives a Redis that goes away."""
+    number = 0
+    snapshot_at = 0.0  # monotonic seconds
+    while True:
+        if log.number == number and not log.is_closed:
+            await log.changed()
+        try:
+            if time.monotonic() >= snapshot_at or not log.has_all_after(number):
+                started = time.monotonic()
+                number = await _write_whole(run_id, log, whole(), number)
+                ended = time.monotonic()
+                snapshot_at = ended + max(SNAPSHOT_EVERY, SNAPSHOT_SHARE * (ended - started))
+            number = await _write_frames(run_id, log, number)
+            if log.is_closed and log.number == number:
+                await _client().expire(_stream(run_id), FORGOTTEN)
+                await _client().expire(_whole(run_id), FORGOTTEN)
+                return
+        except (redis.RedisError, OSError) as exc:
+            logger.warning("Redis is away: %r", exc)
+            await asyncio.sleep(AWAY)
+            number = await _number_there(run_id, number)
+
+
+async def _write_whole(run_id: UUID, log: RunLog, whole: Whole, number: int) -> int:
+    """The answer so far; events far behind it are dropped from the stream. Gives the number that is written."""
+    await _client().set(_whole(run_id), json.dumps(whole))
+    await _client().xtrim(_stream(run_id), minid=f"{max(0, min(whole.number, number) - KEPT_BEHIND)}-0")
+    return number if log.has_all_after(number) else whole.number
+
+
+async def _write_frames(run_id: UUID, log: RunLog, number: int) -> int:
+    frames = log.frames_after(number)
+    async with _client().pipeline(transaction=False) as batch:
+        for offset, frame in enumerate(frames, 1):
+            batch.xadd(_stream(run_id), {"frame": frame}, id=f"{number + offset}-0")
+        await batch.execute()
+    return number + len(frames)
+
+
+async def _number_there(run_id: UUID, number: int) -> int:
+    """The number of the last event that arrived in Redis, as far as it can say."""
+    try:
+        newest: Any = await _client().xrevrange(_stream(run_id), count=1)
+    except (redis.RedisError, OSError):
+        return number
+    return int(newest[0][0].partition(b"-")[0]) if newest else 0
+
+
+async def end_for(run_id: UUID, data: object) -> None:
+    """Write the end of a run whose own process died, for those who follow it."""
+    number = await _number_there(run_id, 0) + 1
+    try:
+        await _client().xadd(_stream(run_id), {"frame": encoded(number, "end", data)}, id=f"{number}-0")
+        await _client().expire(_stream(run_id), FORGOTTEN)
+    except (redis.RedisError, OSError) as exc:
+        logger.warning("the end of run %s was not told: %r", run_id, exc)
+
+
+# -- the other processes ------------------------------------------------------------------------------------------
+
+
+class Mirror:
+    """Another process's log, for the followers in this one."""
+
+    def __init__(self, run_id: UUID) -> None:
+        self.log = RunLog()
+        self._run_id = run_id
+        self._task = asyncio.create_task(self._read(), name=f"mirror of {run_id}")
+
+    async def whole(self) -> Whole:
+        """The newest snapshot; an empty one before the first."""
+        kept = await _client().get(_whole(self._run_id))
+        return Whole(*json.loads(kept)) if kept else Whole(0, "", "")
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _read(self) -> None:
+        last = "0-0"
+        while not self.log.is_closed:
+            try:
+                told: Any = await _client().xread({_stream(self._run_id): last}, block=BLOCK)
+            except (redis.RedisError, OSError) as exc:
+                logger.warning("Redis is away: %r", exc)
+                await asyncio.sleep(AWAY)
+                continue
+            for entry, fields in told[0][1] if told else ():
+                last = entry.decode()
+                self._take(int(last.partition("-")[0]), fields[b"frame"])
+
+    def _take(self, number: int, frame: bytes) -> None:
+        if number != self.log.number + 1:
+            self.log.begin_at(number)
+        self.log.add(frame)
+        if b"\nevent: end\n" in frame[:60]:
+            self.log.close()
+
+
+@asynccontextmanager
+async def mirrored(run_id: UUID) -> AsyncIterator[Mirror]:
+    """The mirror of a run, shared by all its followers in this process."""
+    mirror = _mirrors.get(run_id)
+    if mirror is None:
+        mirror = _mirrors[run_id] = Mirror(run_id)
+    mirror.log.followers += 1
+    try:
+        yield mirror
+    finally:
+        mirror.log.followers -= 1
+        if mirror.log.followers == 0:
+            _mirrors.pop(run_id, None)
+            await mirror.stop()
+
+
+@cache
+def _plain_client() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+
+
+def whole_now(run_id: UUID) -> Whole:
+    """For a page: the answer so far of a run in another process. An empty one where nothing is known."""
+    try:
+        kept: Any = _plain_client().get(_whole(run_id))
+    except redis.RedisError as exc:
+        logger.warning("Redis is away: %r", exc)
+        return Whole(0, "", "")
+    return Whole(*json.loads(kept)) if kept else Whole(0, "", "")

@@ -1,0 +1,116 @@
+"""Two processes of Portico with one Redis and one PostgreSQL: any of them serves anybody."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from embedded import ids
+from tests.embedded import Embedded
+from tests.portico import ROOT, Portico, Visitor
+from tests.servers import postgres_server, redis_server
+from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
+
+
+@pytest.fixture(scope="module")
+def gateway_of_two() -> Iterator[Embedded]:
+    with Embedded.start() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def two(gateway_of_two: Embedded) -> Iterator[tuple[Portico, Portico]]:
+    with redis_server() as redis_url, postgres_server() as database_url:
+        settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "GATEWAY_AGENTS": ids.STORYTELLER}
+        first, second = (Portico(gateway_of_two.url, **settings) for _ in range(2))
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=first.environment, check=True)
+        first.start()
+        second.start()
+        yield first, second
+        first.close()
+        second.close()
+
+
+def at(visitor: Visitor, portico: Portico) -> Visitor:
+    """The same browser, by way of the other process."""
+    other = Visitor(portico)
+    other.session.cookies.update(visitor.session.cookies)
+    return other
+
+
+def test_any_process_serves_any_follower_and_can_stop_the_run(
+    two: tuple[Portico, Portico], gateway_of_two: Embedded
+) -> None:
+    here = Visitor(two[0])
+    here.signs_in("user@example.com")
+    there = at(here, two[1])
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message="short, about ferries")
+    path, run = page.url.removeprefix(two[0].url), run_of(page.text)
+    first = [event for event in events_of(there, run) if event[1] != "end"]
+    assert [event for event in events_of(here, run) if event[1] == "snapshot"]  # it has ended: whole
+    assert "ferries" in "".join(json.dumps(data) for _, _, data in first)
+    assert "ferries" in transcript(there.reads(path))
+
+    page = there.posts(f"/agents/{ids.STORYTELLER}/", message="all there is to know about lighthouses")
+    path, run = page.url.removeprefix(two[1].url), run_of(page.text)
+    for _, name, _ in events_of(here, run):
+        if name == "block":
+            break
+    eventually(lambda: "lighthouses" in plain(here.reads(path).split("data-parts", 1)[1]))
+    here.posts(f"/runs/{run}/cancel/", page=path)
+    eventually(lambda: gateway_of_two.report()["open_runs"] == 0)
+    assert "Stopped by you" in transcript(here.reads(path))
+    here.session.close()
+    there.session.close()
+
+
+def test_an_answer_whose_process_is_killed_is_interrupted_within_30_seconds(two: tuple[Portico, Portico]) -> None:
+    here = Visitor(two[0])
+    here.signs_in("user@example.com")
+    there = at(here, two[1])
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message="everything about storms")
+    path, run = page.url.removeprefix(two[0].url), run_of(page.text)
+    events = events_of(there, run)
+    for _, name, _ in events:
+        if name == "block":
+            break
+    two[0].kill()
+    ends = [data for _, name, data in events if name == "end"]
+    assert ends[-1]["status"] == "interrupted"
+    shown = transcript(there.reads(path))
+    assert "Interrupted: Portico was restarted" in shown
+    assert "storms" in shown
+    again = there.posts(f"/runs/{run}/retry/", page=path)
+    there.posts(f"/runs/{run_of(again.text)}/cancel/", page=path)
+    here.session.close()
+    there.session.close()
+
+
+def test_signing_out_in_one_process_ends_what_follows_in_the_other(two: tuple[Portico, Portico]) -> None:
+    here = Visitor(two[0])
+    here.signs_in("user@example.com")
+    there = at(here, two[1])
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message="everything about rivers")
+    events = events_of(there, run_of(page.text))
+    next(events)
+    here.posts("/logout/")
+    assert all(name != "end" for _, name, _ in events)
+    here.session.close()
+    there.session.close()
+
+
+def test_a_redis_that_goes_away_costs_no_answer(gateway_of_two: Embedded) -> None:
+    with redis_server() as redis_url:
+        portico = Portico(gateway_of_two.url, REDIS_URL=redis_url, GATEWAY_AGENTS=ids.STORYTELLER).start()
+        ana = Visitor(portico)
+        ana.signs_in("user@example.com")
+    page = ana.posts(f"/agents/{ids.STORYTELLER}/", message="short, about wells")
+    text, status = watched(ana, run_of(page.text))
+    assert status == "finished"
+    assert "wells" in text
+    ana.session.close()
+    portico.close()
