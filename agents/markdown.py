@@ -4,25 +4,127 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+from pygments.util import ClassNotFound
 
-# No `img`: a picture from elsewhere would tell its host who reads. `![text](address)` becomes a link.
+# No `img`: a picture from elsewhere would tell its host who reads. It becomes a link that names its host.
 TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code"),
-    *("ul", "ol", "li", "strong", "em", "s", "a", "table", "thead", "tbody", "tr", "th", "td"),
+    *("ul", "ol", "li", "strong", "em", "s", "a", "span", "table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "th": {"align"}, "td": {"align"}}
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}, "code": {"class"}}
+CLASSES = {"a": {"picture"}, "span": {"host", *filter(None, STANDARD_TYPES.values())}}
 PARSING_SHARE = 20  # the time parsing took, times this, has to pass before the next parse: 5 %
+LONGEST_COLOURED = 20_000  # characters of a code block; a lexer may be slow, and nobody reads more for its colours
 
-_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
+COPY_CODE = '<button type="button" class="copy" data-copy-code>Copy code</button>'  # seen where scripts run
+
+_colours = HtmlFormatter(nowrap=True)
+
+
+def _coloured(code: str, language: str, _: str) -> str:
+    """The code with its words in classes, when the writer named a language that is known; else nothing."""
+    if not language or len(code) > LONGEST_COLOURED:
+        return ""
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return ""
+    return str(highlight(code, lexer, _colours))
+
+
+def _tell_where_links_lead(state: StateCore) -> None:
+    """Only whole addresses are links. Each names its host, unless its text is the address; a picture is a link too."""
+    for block in state.tokens:
+        if block.type == "inline" and block.children:
+            block.children = _told(block.children)
+
+
+def _told(children: Sequence[Token]) -> list[Token]:
+    told: list[Token] = []
+    opened = False  # whether the link that we are in is kept
+    address = text = ""
+    for token in children:
+        match token.type:
+            case "link_open":
+                address = str(token.attrs.get("href", ""))
+                opened, text = bool(_host(address)), ""
+                if opened:
+                    token.attrs["title"] = address  # never what the writer would have it say
+                    told.append(token)
+            case "link_close":
+                if opened:
+                    if text not in (address, address.partition("://")[2]) or "@" in address.partition("://")[2]:
+                        told.append(Token("host", "span", 0, content=_host(address)))
+                    told.append(token)
+                opened = False
+            case "image":
+                text += token.content
+                told.append(_picture(token, inside=opened))
+            case _:
+                text += token.content
+                told.append(token)
+    return told
+
+
+def _picture(token: Token, *, inside: bool) -> Token:
+    """A link to the picture; where there is a link around it, or no host to name, its words alone."""
+    address = str(token.attrs.get("src", ""))
+    if inside or not _host(address) or address.startswith("mailto:"):
+        return Token("text", "", 0, content=token.content or "picture")
+    return Token("picture", "a", 0, content=token.content, attrs={"href": address})
+
+
+def _host(address: str) -> str:
+    """Where an address leads, in ASCII: letters of other alphabets could pass for another host. Empty for nowhere."""
+    try:
+        parts: SplitResult = urlsplit(address)
+        host = parts.hostname or ""
+        if parts.scheme == "mailto":
+            return parts.path
+        ascii_host = host.encode("idna").decode() if parts.scheme in ("http", "https") else ""
+        return ascii_host if re.fullmatch(r"[a-z0-9._:-]+", ascii_host) else ""
+    except ValueError:
+        return ""
+
+
+def _show_host(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: Any) -> str:
+    return f' <span class="host">({nh3.clean_text(tokens[index].content)})</span>'
+
+
+def _show_picture(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: Any) -> str:
+    address = str(tokens[index].attrs["href"])
+    words = f": {nh3.clean_text(tokens[index].content)}" if tokens[index].content else ""
+    return (
+        f'<a class="picture" href="{nh3.clean_text(address)}" title="{nh3.clean_text(address)}">'
+        f"Show image from {nh3.clean_text(_host(address))}{words}</a>"
+    )
+
+
+_markdown = MarkdownIt("commonmark", {"html": False, "highlight": _coloured}).enable(["table", "strikethrough"])
+_markdown.core.ruler.push("hosts", _tell_where_links_lead)
+_markdown.add_render_rule("host", _show_host)
+_markdown.add_render_rule("picture", _show_picture)
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     attributes=ATTRIBUTES,
+    allowed_classes=CLASSES,
     url_schemes={"http", "https", "mailto"},
+    url_relative="deny",
     link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},  # the conversation stays where it is
 )
 
 
@@ -38,7 +140,8 @@ def _clean(html: str) -> str:
         _cleaner.clean(aligned)
         .replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
         .replace("</table>", "</table></div>")
-        .replace("<pre>", '<pre tabindex="0">')
+        .replace("<pre>", '<div class="code"><pre tabindex="0">')
+        .replace("</pre>", f"</pre>{COPY_CODE}</div>")
     )
 
 
