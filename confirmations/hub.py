@@ -26,6 +26,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from accounts import bus
 from accounts.sessions import GatewaySession, watch_end
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, RISKS, State, is_waiting, item_of, state_of, verdict_of
@@ -554,7 +555,13 @@ def now_of(identity: Identity) -> datetime:
 
 
 def decided(gateway: str, confirmation_id: str) -> None:
-    """Somebody answered through this process: every hub that shows it looks at once. From any thread."""
+    """Somebody answered: every hub that shows it, in any process, looks at once. From any thread."""
+    bus.tell("decided", [gateway, confirmation_id])
+
+
+@bus.hears("decided")
+def _hear_decided(payload: tuple[str, str]) -> None:
+    gateway, confirmation_id = payload
     for hub in list(_hubs.values()):
         if hub.identity.gateway == gateway and hub.shows(confirmation_id):
             hub.loop.call_soon_threadsafe(hub.look)

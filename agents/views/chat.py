@@ -6,7 +6,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.drafts import keep_draft, take_draft
 from accounts.requests import SignedInRequest, signed_in
-from agents import pages, runs, talking
+from agents import pages, runs, stopping, talking
 from agents.api import AT_ONCE, known_agents
 from agents.forms import MessageForm
 from agents.models import Conversation, Run
@@ -113,10 +112,14 @@ def retry(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
 @signed_in
 @require_POST
 def cancel(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Stop: the upstream is closed when this answers."""
+    """Stop: the upstream is closed when this answers, with a sentence about what may still go on."""
     run = _own_run(request, run_id)
-    async_to_sync(runs.stop)(run.id)
-    return HttpResponse(status=204) if request.htmx else redirect(run.message.conversation)
+    sentence = stopping.stop(request.user, request.kept, run)
+    if request.htmx:
+        return HttpResponse(sentence, content_type="text/plain")
+    if sentence:
+        messages.info(request, sentence)
+    return redirect(run.message.conversation)
 
 
 def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:

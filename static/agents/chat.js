@@ -83,7 +83,10 @@ if (log) {
     const button = stop.querySelector("button")
     button.disabled = true
     try {
-      await fetch(stop.action, { method: "POST", headers: { "X-CSRFToken": token, "HX-Request": "true" } })
+      const answer = await fetch(stop.action, { method: "POST", headers: { "X-CSRFToken": token, "HX-Request": "true" } })
+      const sentence = await answer.text()
+      if (!answer.ok) say("This could not be stopped. Please try again.")
+      else if (sentence) say(sentence)
     } catch {
       say("Portico cannot be reached. The agent may still be answering.")
     }

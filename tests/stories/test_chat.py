@@ -256,3 +256,14 @@ def test_signing_out_ends_what_follows_a_run(ana: Visitor, visitor: Arrive) -> N
     other_tab.posts("/logout/")
     other_tab.session.close()
     assert all(name != "end" for _, name, _ in events)  # closed long before the story's end
+
+
+def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor, gateway: Embedded) -> None:
+    path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
+    eventually(lambda: bool(gateway.report()["held"]))
+    [call] = gateway.report()["held"]
+    page = ana.posts(f"/runs/{run}/cancel/", page=path)
+    assert "Rejected with it: delete_file." in plain(page.text)
+    assert "Stopped by you. Rejected with it: delete_file." in transcript(ana.reads(path))
+    assert gateway.report()["answers"][call] == "reject"
+    assert "/meeting-notes.md" in gateway.report()["files"]["user@example.com"]

@@ -1,0 +1,61 @@
+"""What other rooms may ask of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from accounts.models import User
+from accounts.sessions import GatewaySession
+from confirmations.decisions import decide
+from confirmations.identity import Identity
+from confirmations.items import hash_of
+from gateway import Confirmation
+from gateway.errors import GatewayError
+
+WITH_ITS_RUN = "The answer that asked for it was stopped."
+
+
+class Call(NamedTuple):
+    """A tool call as an agent announced it: its tool, and the fingerprint of its arguments."""
+
+    tool: str
+    arguments: str
+
+
+class Left(NamedTuple):
+    """What became of the approvals that a stopped run may have waited for: names of tools."""
+
+    rejected: list[str]
+    may_go_on: list[str]
+
+
+def let_go(
+    user: User, kept: GatewaySession, agent_id: str, calls: Collection[Call], of_others: Collection[Call]
+) -> Left:
+    """Reject what waits for these calls of a stopped run alone; name what may be its own, or another run's as well.
+
+    Raises GatewayError when the gateway does not say what waits.
+    """
+    identity = Identity.of(user, kept)
+    left = Left([], [])
+    waiting = [one for one in kept.gateway.pending() if _may_be_of(one, user, agent_id)]
+    for one in waiting:
+        call = Call(one.tool, hash_of(one.arguments))
+        twice = sum(other.tool == one.tool and hash_of(other.arguments) == call.arguments for other in waiting) > 1
+        if call not in calls:
+            if not calls and call not in of_others:
+                left.may_go_on.append(one.tool)
+        elif call in of_others or twice or not one.agent_id:
+            left.may_go_on.append(one.tool)
+        else:
+            try:
+                decide(kept.gateway, user, identity, one.id, approve=False, reason=WITH_ITS_RUN)
+                left.rejected.append(one.tool)
+            except GatewayError:
+                left.may_go_on.append(one.tool)
+    return left
+
+
+def _may_be_of(confirmation: Confirmation, user: User, agent_id: str) -> bool:
+    return confirmation.end_user == user.gateway_id and confirmation.agent_id in ("", agent_id)
