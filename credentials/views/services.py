@@ -145,7 +145,6 @@ def service_delete(request: SignedInRequest, service_id: str) -> HttpResponse:
     except SignedOut:
         raise
     except NotFound:
-        forget(request.gateway, service_id)
         return _gone(request)
     except GatewayError as problem:
         return _not_done(request, problem)
