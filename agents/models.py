@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 class KnownAgent(models.Model):
@@ -23,6 +26,12 @@ class KnownAgent(models.Model):
         return self.agent_id
 
 
+class Conversations(models.QuerySet["Conversation"]):
+    def of(self, user: User) -> Self:
+        """Those that this person may see: their own, without what they deleted."""
+        return self.filter(user=user, deleted_at=None)
+
+
 class Conversation(models.Model):
     """A thread with one agent. Only its owner may see it."""
 
@@ -32,6 +41,10 @@ class Conversation(models.Model):
     agent_name = models.CharField(max_length=200)
     title = models.CharField(max_length=120)
     updated_at = models.DateTimeField(auto_now_add=True)
+    pinned_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)  # kept a little longer, so that it can be undone
+
+    objects = Conversations.as_manager()
 
     class Meta:
         ordering = ["-updated_at"]
@@ -51,6 +64,8 @@ class Message(models.Model):
     key = models.UUIDField(default=uuid.uuid4)
     text = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
+    replaced_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="earlier")
+    """The edited message that took the place of this one and what followed: kept, but not told the agent."""
 
     class Meta:
         ordering = ["id"]
@@ -94,3 +109,22 @@ class Run(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+
+class SearchText(models.Model):
+    """What full-text search looks at: a title, a message, or the text of an ended answer. See `agents.search`."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="texts")
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, null=True)
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, null=True)
+    text = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"], condition=models.Q(message=None, run=None), name="one_title_a_conversation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:50]
