@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,10 @@ from gateway.sse import LARGEST_EVENT
 
 CONNECT_TIMEOUT = 10.0  # seconds
 SILENCE = 330.0  # seconds: a held call says nothing but heartbeats until it is decided, at most 300
+
+# The library writes whole messages to its log, arguments and results included, and bodies that it cannot read.
+for _name in ("mcp.client", "mcp.shared"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
 class _Session(mcp.ClientSession):
