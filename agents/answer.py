@@ -5,21 +5,33 @@ Free of I/O. The run's task feeds it; page views in other threads take a `Snapsh
 
 from __future__ import annotations
 
+import copy
 import threading
+import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ag_ui.core import (
+    ActivityDeltaEvent,
+    ActivitySnapshotEvent,
+    CustomEvent,
     Event,
+    Interrupt,
+    MessagesSnapshotEvent,
+    RawEvent,
     ReasoningMessageContentEvent,
     RunErrorEvent,
     RunFinishedEvent,
+    StateDeltaEvent,
+    StateSnapshotEvent,
+    SubagentErrorEvent,
+    SubagentFinishedEvent,
+    SubagentStartedEvent,
     TextMessageContentEvent,
     TextMessageEndEvent,
     TextMessageStartEvent,
+    TokenUsage,
     ToolCallArgsEvent,
-    ToolCallEndEvent,
-    ToolCallResultEvent,
     ToolCallStartEvent,
 )
 from django.utils.safestring import SafeString, mark_safe
@@ -27,7 +39,14 @@ from django.utils.safestring import SafeString, mark_safe
 from agents import pieces
 from agents.markdown import Blocks
 from agents.runlog import RunLog
-from agents.transcript import Part, text_part, tool_part
+from agents.transcript import FOOT, MOST_OTHERS, Part, agent_part, as_json, fold, kept, text_part, told_by_snapshot
+from gateway.state import Shared
+
+SHOW_EVERY = 0.25  # seconds between two renderings of a part that grows
+SHOW_SHARE = 20  # the time a rendering took, times this, passes before the next one
+
+_THROTTLED = (TextMessageContentEvent, ReasoningMessageContentEvent, ToolCallArgsEvent, ActivityDeltaEvent)
+_TALK = (ReasoningMessageContentEvent, ToolCallStartEvent, TextMessageStartEvent)  # what ends the text in progress
 
 
 class Snapshot(NamedTuple):
@@ -39,16 +58,27 @@ class Snapshot(NamedTuple):
 
 
 class Answer:
-    def __init__(self, agent_id: str) -> None:
+    def __init__(self, agent_id: str, known: Iterable[str] = ()) -> None:
+        """`known`: ids of messages that were there before, and are no news in a messages snapshot."""
         self.log = RunLog()
         self.error = ""  # what RUN_ERROR said
         self.is_finished = False
+        self.is_cancelled = False  # by whoever ran the agent, who said so
+        self.interrupts: list[Interrupt] = []  # what the agent waits for
         self._agent_id = agent_id
+        self._known = set(known)
         self._parts: list[Part] = []
+        self._foot: dict[str, Part] = {}  # the parts below the answer, by kind
+        self._agents: dict[str, Part] = {}  # sub-agents by the id of their run
+        self._outermost: dict[str, Part] = {}  # the part of the answer that a sub-agent stands in
         self._written: list[str] = []  # deltas of the text in progress, joined when somebody asks
         self._writing: Part | None = None  # that text
         self._blocks = Blocks()
+        self._shared = Shared()
+        self._others_size = 0
         self._shown: dict[str, SafeString] = {}  # fragments by key, in the order of the page
+        self._stale: dict[str, Part] = {}  # parts that were shown before they grew
+        self._show_again_at: dict[str, float] = {}  # seconds of the monotonic clock, by key
         self._lock = threading.Lock()
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -56,15 +86,16 @@ class Answer:
         with self._lock:
             deltas: list[str] = []
             for event in events:
-                if isinstance(event, TextMessageContentEvent):
+                if isinstance(event, TextMessageContentEvent) and self._is_written_here(event):
                     if self._writing is None or self._writing["id"] != event.message_id:
                         self._say(deltas)
-                        self._begin(text_part(event.message_id))
+                        self._begin(event.message_id)
                     deltas.append(event.delta)
                 else:
                     self._say(deltas)
                     self._take(event)
             self._say(deltas)
+            self._catch_up()
 
     def show(self, key: str, html: SafeString) -> None:
         """Put a fragment that is no part of the answer where the answer goes on, or take its place again."""
@@ -72,59 +103,181 @@ class Answer:
             self._place(key, html)
 
     def break_off(self) -> None:
-        """Nothing more will come: what was in progress becomes a block, calls without a result say so."""
+        """Nothing more will come: what was in progress becomes a block, and what did not end says so."""
         with self._lock:
             self._finish_text()
-            for part in self._parts:
-                if part["kind"] == "tool" and part["result"] is None:
-                    self._place(f"step-{part['id']}", pieces.step(part, self._agent_id, is_open=False))
+            for part in [*self._parts, *self._foot.values()]:
+                if part["kind"] != "text" or "role" in part or "name" in part:
+                    self._place(part["key"], pieces.of_part(part, self._agent_id))
+            self._stale.clear()
 
     def snapshot(self) -> Snapshot:
         with self._lock:
-            return Snapshot(self.log.number, [html for html in self._shown.values() if html], self._blocks.tail)
+            below = [self._shown[kind] for kind in FOOT if kind in self._shown]
+            shown = [html for key, html in self._shown.items() if html and key not in FOOT]
+            return Snapshot(self.log.number, [*shown, *below], self._blocks.tail)
 
     def parts(self) -> list[Part]:
-        """The answer so far, to keep."""
+        """The answer so far, to keep. What grew since it was shown is shown now, if it is time."""
         with self._lock:
             self._gather()
-            return [dict(part) for part in self._parts]
+            self._catch_up()
+            return [
+                *(copy.deepcopy(part) if part["kind"] == "agent" else dict(part) for part in self._parts),
+                *(dict(self._foot[kind]) for kind in FOOT if kind in self._foot),
+            ]
+
+    def _is_written_here(self, event: TextMessageContentEvent) -> bool:
+        """Whether it is text of the agent itself, which is shown while it is written."""
+        if event.subagent_run_id:
+            return False
+        if self._writing is not None and self._writing["id"] == event.message_id:
+            return True
+        last = next((part for part in reversed(self._parts) if part.get("id") == event.message_id), {})
+        return "role" not in last and "name" not in last
 
     def _take(self, event: Event) -> None:
         match event:
-            case TextMessageStartEvent(message_id=message_id):
-                self._begin(text_part(message_id))
-            case TextMessageEndEvent():
-                self._finish_text()
-            case ReasoningMessageContentEvent(message_id=message_id, delta=delta):
-                if self._parts and self._parts[-1]["kind"] == "reasoning" and self._parts[-1]["id"] == message_id:
-                    self._parts[-1]["text"] += delta
-                else:
-                    self._begin(text_part(message_id, "reasoning"))
-                    self._parts[-1]["text"] = delta
-                    self._writing = None
-                self._place(f"reasoning-{message_id}", pieces.reasoning(self._parts[-1]["text"]))
-            case ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name):
-                self._finish_text()
-                self._parts.append(tool_part(call_id, name))
-                self._show_call(call_id)
-            case ToolCallArgsEvent(tool_call_id=call_id, delta=delta):
-                if part := self._call(call_id):
-                    part["arguments"] += delta
-            case ToolCallEndEvent(tool_call_id=call_id):
-                self._show_call(call_id)
-            case ToolCallResultEvent(tool_call_id=call_id, content=content):
-                if part := self._call(call_id):
-                    part["result"] = content if isinstance(content, str) else str(content)
-                    self._show_call(call_id)
-            case RunErrorEvent(message=message):
+            case SubagentStartedEvent() | SubagentFinishedEvent() | SubagentErrorEvent():
+                self._take_agent(event)
+            case CustomEvent(name=name, value=value):
+                self._note(name, value)
+            case RawEvent(source=source, event=value):
+                self._note(f"Raw event from {source}" if source else "Raw event", value)
+            case StateSnapshotEvent() | StateDeltaEvent():
+                self._shared.take([event])
+                self._put_below("state", value=kept(self._shared.state))
+            case MessagesSnapshotEvent(messages=messages):
+                self._note("Messages as the agent keeps them", [as_dict(message) for message in messages])
+                for told in list(told_by_snapshot(messages, self._known)):
+                    self._take_text(told) if isinstance(told, TextMessageContentEvent) else self._take(told)
+            case RunErrorEvent(message=message, usage=usage):
                 self.error = message or "The agent did not say why."
-            case RunFinishedEvent():
+                self._use(usage)
+            case RunFinishedEvent(outcome=outcome, result=result, usage=usage):
                 self.is_finished = True
+                self.interrupts = list(getattr(outcome, "interrupts", ()))
+                self.is_cancelled = getattr(outcome, "type", "") == "cancelled"
+                if result is not None:
+                    self._note("Result", result)
+                self._use(usage)
+            case TextMessageEndEvent() if not event.subagent_run_id:
+                self._finish_text()
+            case TextMessageStartEvent(role=role) if (
+                not event.subagent_run_id and role in (None, "assistant") and not event.name
+            ):
+                self._begin(event.message_id)
+            case _:
+                self._take_part(event)
 
-    def _begin(self, part: Part) -> None:
+    def _take_text(self, event: TextMessageContentEvent) -> None:
+        if self._is_written_here(event):
+            self._say([event.delta])
+        else:
+            self._take_part(event)
+
+    def _take_part(self, event: Event) -> None:
+        """What has a part of its own: of the agent, or of the sub-agent that the event names."""
+        self._know(event)
+        who = getattr(event, "subagent_run_id", None)
+        if who:
+            group = self._agents.get(who) or self._begin_agent(who, "Sub-agent", "", None)
+            part = fold(group["parts"], event, f"{group['key']}.")
+            shown: Part | None = self._outermost[who]
+        else:
+            if isinstance(event, _TALK) and not self._goes_on(event):
+                self._finish_text()
+            count = len(self._parts)
+            part = shown = fold(self._parts, event)
+            if len(self._parts) > count:
+                self._put_beside(self._parts.pop())
+        if part is None or shown is None:
+            return
+        if isinstance(event, ActivitySnapshotEvent | ActivityDeltaEvent):
+            self._shared.take([event])
+            if activity := self._shared.activities.get(event.message_id):
+                part |= {"type": activity.kind, "content": kept(dict(activity.content))}
+        self._show(shown, at_once=not isinstance(event, _THROTTLED))
+
+    def _goes_on(self, event: Event) -> bool:
+        """Whether it is more of the reasoning that came last."""
+        return (
+            isinstance(event, ReasoningMessageContentEvent)
+            and bool(self._parts)
+            and self._parts[-1]["kind"] == "reasoning"
+            and self._parts[-1]["id"] == event.message_id
+        )
+
+    def _know(self, event: Event) -> None:
+        for name in ("message_id", "tool_call_id"):
+            if told := getattr(event, name, None):
+                self._known.add(told)
+
+    def _take_agent(self, event: SubagentStartedEvent | SubagentFinishedEvent | SubagentErrorEvent) -> None:
+        who = event.subagent_run_id
+        if isinstance(event, SubagentStartedEvent):
+            group = self._begin_agent(who, event.name, event.description or "", event.parent_subagent_run_id)
+        else:
+            group = self._agents.get(who) or self._begin_agent(who, "Sub-agent", "", None)
+            if isinstance(event, SubagentErrorEvent):
+                group |= {"state": "failed", "problem": event.message}
+            else:
+                group["state"] = "asking" if getattr(event.outcome, "type", "") == "suspended" else "done"
+                if event.result is not None:
+                    group["result"] = kept(event.result)
+        self._show(self._outermost[who], at_once=True)
+
+    def _begin_agent(self, who: str, name: str, about: str, parent: str | None) -> Part:
+        around = self._agents.get(parent) if parent else None
+        prefix = f"{around['key']}." if around else ""
+        group = agent_part(who, name, about, f"{prefix}agent-{len(self._agents)}-{who}")
+        self._agents[who] = group
+        if around is not None and parent:
+            around["parts"].append(group)
+            self._outermost[who] = self._outermost[parent]
+        else:
+            self._put_beside(group)
+            self._outermost[who] = group
+        return group
+
+    def _put_beside(self, part: Part) -> None:
+        """A new part stands before the text in progress, and after what of that text is finished."""
+        if self._writing is None:
+            self._parts.append(part)
+            return
+        self._gather()
+        tail = self._blocks.tail
+        text = self._writing["text"]
+        rest = {**self._writing, "text": tail}
+        self._writing["text"] = text[: len(text) - len(tail)]
+        if not self._writing["text"]:
+            self._parts.pop()  # it is the last one
+        self._parts += [part, rest]
+        self._writing = rest
+
+    def _note(self, name: str, value: Any) -> None:
+        """An event that has no place in the answer; it can be inspected below."""
+        others = self._foot.get("others") or {"count": 0, "events": []}
+        size = len(as_json(value)) if len(others["events"]) < MOST_OTHERS else 0
+        events = others["events"]
+        if len(events) < MOST_OTHERS and self._others_size <= 4_000_000:  # characters
+            self._others_size += size
+            events.append({"name": name, "value": kept(value)})
+        self._put_below("others", count=others["count"] + 1, events=[*events])
+
+    def _use(self, usage: list[TokenUsage] | None) -> None:
+        if usage:
+            self._put_below("usage", entries=[as_dict(entry) for entry in usage])
+
+    def _put_below(self, kind: str, **fields: Any) -> None:
+        self._foot[kind] = {"kind": kind, "key": kind, **fields}
+        self._show(self._foot[kind])
+
+    def _begin(self, message_id: str) -> None:
         self._finish_text()
-        self._parts.append(part)
-        self._writing = part
+        self._known.add(message_id)
+        self._parts.append(text_part(message_id))
+        self._writing = self._parts[-1]
 
     def _say(self, deltas: list[str]) -> None:
         if not deltas:
@@ -155,15 +308,28 @@ class Answer:
         self._shown[f"block-{len(self._shown)}"] = fragment
         self.log.append("block", {"html": fragment, "tail": self._blocks.tail})
 
-    def _show_call(self, call_id: str) -> None:
-        if part := self._call(call_id):
-            html = pieces.step(part, self._agent_id, is_open=part["result"] is None)
-            self._place(f"step-{call_id}", html)
+    def _show(self, part: Part, *, at_once: bool = False) -> None:
+        """Render a part: now, where it ended something or is new, else as often as is worth it."""
+        key = part["key"]
+        started = time.monotonic()
+        if key in self._shown and not at_once and started < self._show_again_at.get(key, 0):
+            self._stale[key] = part
+            return
+        self._stale.pop(key, None)
+        self._place(key, pieces.of_part(part, self._agent_id, is_open=True))
+        ended = time.monotonic()
+        self._show_again_at[key] = ended + max(SHOW_EVERY, SHOW_SHARE * (ended - started))
+
+    def _catch_up(self) -> None:
+        for part in list(self._stale.values()):
+            self._show(part)
 
     def _place(self, key: str, html: SafeString) -> None:
         if self._shown.get(key, mark_safe("")) != html:
             self._shown[key] = html
             self.log.append("step", {"key": key, "html": html})
 
-    def _call(self, call_id: str) -> Part | None:
-        return next((part for part in reversed(self._parts) if part["kind"] == "tool" and part["id"] == call_id), None)
+
+def as_dict(value: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dumped

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from agents import markdown
 from agents.models import Run
-from agents.transcript import Part
+from agents.transcript import Part, as_json
 from gateway.canonical import canonical, digest
 
+ROLES = {"developer": "Developer", "system": "System", "user": "User", "tool": "Tool"}
+USAGE = {
+    "inputTokens": "tokens in",
+    "outputTokens": "out",
+    "totalTokens": "in all",
+    "reasoningTokens": "of them reasoning",
+    "cachedInputTokens": "read from a cache",
+    "cacheWriteInputTokens": "written to a cache",
+}
+SHOWN = 20_000  # characters of one value; the page says how many more there are
+SHOWN_LINES = 50  # of an activity, beside its JSON
+SHOWN_IN_AGENT = 100  # parts of a sub-agent, the newest ones
 SUMMARY_LENGTH = 160  # characters of the arguments in a step's one line; the whole stands inside
 
 
@@ -24,8 +37,17 @@ def text(source: str) -> SafeString:
     return block(markdown.render(source))
 
 
-def reasoning(source: str) -> SafeString:
-    return render_to_string("agents/_reasoning.html", {"text": source})
+def reasoning(part: Part) -> SafeString:
+    return render_to_string("agents/_reasoning.html", {"key": part.get("key", ""), "told": _limited(part["text"])})
+
+
+def said(part: Part) -> SafeString:
+    """A text that is not simply the agent's: of another role, or with a name."""
+    who = " · ".join(filter(None, (ROLES.get(part.get("role", ""), part.get("role", "")), part.get("name", ""))))
+    return render_to_string(
+        "agents/_said.html",
+        {"key": part.get("key", ""), "who": who, "html": mark_safe(_markdown(part["text"]))},  # noqa: S308  (sanitised by markdown)
+    )
 
 
 def step(part: Part, agent_id: str, is_open: bool) -> SafeString:
@@ -80,16 +102,83 @@ def end(run_id: object, status: str, sentence: str, detail: str, *, may_retry: b
     )
 
 
-def of_part(part: Part, agent_id: str) -> SafeString:
+def of_part(part: Part, agent_id: str, *, is_open: bool = False) -> SafeString:
+    """One part; while the run is open, what has not ended is shown as running."""
     match part["kind"]:
         case "tool":
-            return step(part, agent_id, is_open=False)
+            return step(part, agent_id, is_open=is_open and part["result"] is None)
         case "reasoning":
-            return reasoning(part["text"])
-        case _:
-            return text(part["text"])
+            return reasoning(part)
+        case "stage":
+            state = "stopped" if part["state"] == "running" and not is_open else part["state"]
+            return render_to_string("agents/_stage.html", {"stage": part, "state": state})
+        case "agent":
+            return _agent(part, agent_id, is_open=is_open)
+        case "activity":
+            told = {"words": _words(part["content"]), **_told(part["content"])}
+            return render_to_string("agents/_activity.html", {"activity": part, "told": told})
+        case "state":
+            return render_to_string("agents/_state.html", {"told": _told(part["value"])})
+        case "others":
+            return render_to_string(
+                "agents/_others.html", {"others": part, "events": list(map(_event, part["events"]))}
+            )
+        case "usage":
+            return render_to_string("agents/_usage.html", {"entries": list(map(_usage, part["entries"]))})
+    if part.get("role") or part.get("name"):
+        return said(part)
+    return text(part["text"]) if part["text"] else mark_safe("")
 
 
 def of_answer(parts: Iterable[Part], agent_id: str) -> Sequence[SafeString]:
     """A saved answer, whole."""
-    return [of_part(part, agent_id) for part in parts]
+    return [html for html in (of_part(part, agent_id) for part in parts) if html]
+
+
+def _agent(part: Part, agent_id: str, *, is_open: bool) -> SafeString:
+    state = "stopped" if part["state"] == "running" and not is_open else part["state"]
+    is_running = state == "running"
+    hidden = max(0, len(part["parts"]) - SHOWN_IN_AGENT)
+    inside = [of_part(inner, agent_id, is_open=is_running) for inner in part["parts"][hidden:]]
+    told = _told(part["result"]) if "result" in part else None
+    context = {"agent": part, "state": state, "inside": inside, "hidden": hidden, "told": told}
+    return render_to_string("agents/_agent.html", context)
+
+
+def _markdown(source: str) -> str:
+    told = _limited(source)
+    more = f"\n\n*{told['more']} more characters are not shown here.*" if told["more"] else ""
+    return markdown.render(told["text"] + more)
+
+
+def _limited(source: str) -> dict[str, Any]:
+    """As much of a text as is shown, and how many characters are not."""
+    return {"text": source[:SHOWN], "more": max(0, len(source) - SHOWN)}
+
+
+def _told(value: object) -> dict[str, Any]:
+    return _limited(value if isinstance(value, str) else as_json(value))
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    told = _told(event["value"])
+    return {"name": event["name"], "text": told["text"], "more": told["more"]}
+
+
+def _words(content: dict[str, Any]) -> list[dict[str, str]]:
+    """The lines of an activity that can be read without its JSON: its texts, and the items of its lists."""
+    lines: list[dict[str, str]] = []
+    for name, value in content.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                texts = [text for text in item.values() if isinstance(text, str)]
+                lines.append({"name": "", "text": " · ".join(texts)})
+            elif isinstance(item, str | int | float):
+                lines.append({"name": "" if isinstance(value, list) else name, "text": str(item)})
+    return [line for line in lines if line["text"]][:SHOWN_LINES]
+
+
+def _usage(entry: dict[str, Any]) -> dict[str, Any]:
+    who = " ".join(str(entry[name]) for name in ("provider", "model") if entry.get(name))
+    counts = [f"{entry[name]:,} {label}" for name, label in USAGE.items() if isinstance(entry.get(name), int)]
+    return {"who": who, "counts": ", ".join(counts)}

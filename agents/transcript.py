@@ -1,43 +1,194 @@
 """An answer as it is kept and shown: AG-UI events folded into a list of parts, in the order they came.
 
-A part is a plain JSON object: `{"kind": "text"|"reasoning", "id", "text"}` or
-`{"kind": "tool", "id", "name", "arguments", "result"}`, where `arguments` is the JSON text as the agent streamed it
-and `result` is None until there is one.
+A part is a plain JSON object with a `kind`, and a `key` that is its own within the answer:
+
+- `text`, `reasoning`: `id`, `text`; a text of somebody else than the agent has a `role`, one with a name a `name`
+- `tool`: `id`, `name`, `arguments` (the JSON text as the agent streamed it), `result` (None until there is one)
+- `stage` (a step of AG-UI): `name`, `state` ("running", "done")
+- `activity`: `id`, `type`, `content`
+- `agent` (a sub-agent): `id`, `name`, `about`, `state` ("running", "done", "asking", "failed"), `problem`, `parts`
+- below the answer, once each: `state` (`value`), `others` (`count`, `events`), `usage` (`entries`)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ag_ui.core import AssistantMessage, FunctionCall, ToolCall, ToolMessage
+from ag_ui.core import (
+    ActivityDeltaEvent,
+    ActivityMessage,
+    ActivitySnapshotEvent,
+    AssistantMessage,
+    DeveloperMessage,
+    Event,
+    FunctionCall,
+    Message,
+    ReasoningMessage,
+    ReasoningMessageContentEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+    SystemMessage,
+    TextMessageContentEvent,
+    TextMessageEndEvent,
+    TextMessageStartEvent,
+    ToolCall,
+    ToolCallArgsEvent,
+    ToolCallEndEvent,
+    ToolCallResultEvent,
+    ToolCallStartEvent,
+    ToolMessage,
+    UserMessage,
+)
 
 Part = dict[str, Any]
+FOOT = ("state", "others", "usage")  # kinds that stand below the answer, in this order
+LARGEST_VALUE = 1_000_000  # characters of JSON that one value of an agent may have, to be kept whole
+MOST_OTHERS = 500  # events without a place of their own that are kept; all are counted
 
 
-def text_part(part_id: str, kind: str = "text") -> Part:
-    return {"kind": kind, "id": part_id, "text": ""}
+def text_part(part_id: str, kind: str = "text", key: str = "") -> Part:
+    return {"kind": kind, "key": key, "id": part_id, "text": ""}
 
 
 def tool_part(call_id: str, name: str) -> Part:
-    return {"kind": "tool", "id": call_id, "name": name, "arguments": "", "result": None}
+    return {"kind": "tool", "key": f"step-{call_id}", "id": call_id, "name": name, "arguments": "", "result": None}
+
+
+def agent_part(agent_run_id: str, name: str, about: str, key: str) -> Part:
+    return {
+        **{"kind": "agent", "key": key, "id": agent_run_id, "name": name, "about": about},
+        **{"state": "running", "problem": "", "parts": []},
+    }
+
+
+def fold(parts: list[Part], event: Event, prefix: str = "") -> Part | None:
+    """Take one event into the parts: the part that it changed or began, None where it has none."""
+
+    def new(part: Part) -> Part:
+        part["key"] = part.get("key") or f"{prefix}{part['kind']}-{len(parts)}-{part.get('id', '')}"
+        parts.append(part)
+        return part
+
+    def last(kind: str, **fields: object) -> Part | None:
+        return next(
+            (
+                part
+                for part in reversed(parts)
+                if part["kind"] == kind and all(part[name] == value for name, value in fields.items())
+            ),
+            None,
+        )
+
+    part: Part | None = None
+    match event:
+        case TextMessageStartEvent(message_id=message_id, role=role, name=name):
+            part = new(text_part(message_id))
+            part |= {"role": role} if role and role != "assistant" else {}
+            part |= {"name": name} if name else {}
+        case TextMessageContentEvent(message_id=message_id, delta=delta):
+            part = last("text", id=message_id) or new(text_part(message_id))
+            part["text"] += delta
+        case ReasoningMessageContentEvent(message_id=message_id, delta=delta):
+            if parts and parts[-1]["kind"] == "reasoning" and parts[-1]["id"] == message_id:
+                part = parts[-1]
+            else:
+                part = new(text_part(message_id, "reasoning"))
+            part["text"] += delta
+        case ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name):
+            part = new(tool_part(call_id, name))
+        case ToolCallArgsEvent(tool_call_id=call_id, delta=delta):
+            if part := last("tool", id=call_id):
+                part["arguments"] += delta
+        case ToolCallEndEvent(tool_call_id=call_id):
+            part = last("tool", id=call_id)
+        case ToolCallResultEvent(tool_call_id=call_id, content=content):
+            if part := last("tool", id=call_id):
+                part["result"] = content_text(content)
+        case StepStartedEvent(step_name=name):
+            part = new({"kind": "stage", "name": name, "state": "running"})
+        case StepFinishedEvent(step_name=name):
+            if part := last("stage", name=name, state="running"):
+                part["state"] = "done"
+        case ActivitySnapshotEvent(message_id=message_id) | ActivityDeltaEvent(message_id=message_id):
+            part = last("activity", id=message_id) or new(
+                {"kind": "activity", "id": message_id, "type": event.activity_type, "content": {}}
+            )
+    return part
+
+
+def content_text(content: object) -> str:
+    """What a message holds, as text: parts of text as they are, other parts as JSON."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(part.text if hasattr(part, "text") else as_json(part) for part in content)
+    return ""
+
+
+def as_json(value: object) -> str:
+    dumped = value.model_dump(by_alias=True, exclude_none=True) if hasattr(value, "model_dump") else value
+    return json.dumps(dumped, indent=2, ensure_ascii=False, default=str)
+
+
+def kept(value: object) -> object:
+    """The value, or what is left of one that is too large to keep, as a text that says so."""
+    text = as_json(value)
+    if len(text) <= LARGEST_VALUE:
+        return value
+    return f"{text[:LARGEST_VALUE]}\n… {len(text) - LARGEST_VALUE} more characters were not kept"
+
+
+def told_by_snapshot(messages: Sequence[Message], known: set[str]) -> Iterator[Event]:
+    """The messages of this run that a messages snapshot holds and that were not streamed, as if they had been.
+
+    Those up to the person's last message were there before: agents may number them anew.
+    """
+    before = max((number for number, message in enumerate(messages) if isinstance(message, UserMessage)), default=-1)
+    for message in messages[before + 1 :]:
+        if message.id in known:
+            continue
+        match message:
+            case ReasoningMessage(id=message_id, content=content):
+                yield ReasoningMessageContentEvent(message_id=message_id, delta=content)
+            case ToolMessage(tool_call_id=call_id, content=content):
+                yield ToolCallResultEvent(message_id=message.id, tool_call_id=call_id, content=content)
+            case ActivityMessage(id=message_id, activity_type=kind, content=value):
+                yield ActivitySnapshotEvent(message_id=message_id, activity_type=kind, content=value)
+            case AssistantMessage() | SystemMessage() | DeveloperMessage():
+                if text := content_text(message.content):
+                    yield TextMessageStartEvent(message_id=message.id, role=message.role, name=message.name)
+                    yield TextMessageContentEvent(message_id=message.id, delta=text)
+                    yield TextMessageEndEvent(message_id=message.id)
+                for call in (message.tool_calls or []) if isinstance(message, AssistantMessage) else []:
+                    if call.id not in known:
+                        yield ToolCallStartEvent(tool_call_id=call.id, tool_call_name=call.function.name)
+                        yield ToolCallArgsEvent(tool_call_id=call.id, delta=call.function.arguments)
+                        yield ToolCallEndEvent(tool_call_id=call.id)
 
 
 def text_of(parts: Iterable[Part]) -> str:
     return "\n\n".join(part["text"] for part in parts if part["kind"] == "text" and part["text"])
 
 
-def as_messages(run_id: str, parts: Sequence[Part]) -> list[AssistantMessage | ToolMessage]:
-    """A finished answer as the AG-UI messages that tell an agent what was said before."""
+def as_messages(
+    run_id: str, parts: Sequence[Part], pending: Iterable[str] = ()
+) -> list[AssistantMessage | ToolMessage]:
+    """A finished answer as the AG-UI messages that tell an agent what was said before.
+
+    `pending`: calls without a result that are told, too, since the agent goes on with them.
+    """
     messages: list[AssistantMessage | ToolMessage] = []
     for number, part in enumerate(parts):
         message_id = f"{run_id}-{number}"
-        if part["kind"] == "text" and part["text"]:
+        if part["kind"] == "text" and part["text"] and not part.get("role"):
             messages.append(AssistantMessage(id=message_id, content=part["text"]))
-        elif part["kind"] == "tool" and part["result"] is not None:
+        elif part["kind"] == "tool" and (part["result"] is not None or part["id"] in pending):
             call = FunctionCall(name=part["name"], arguments=part["arguments"] or "{}")
             messages.append(
                 AssistantMessage(id=message_id, tool_calls=[ToolCall(id=part["id"], type="function", function=call)])
             )
-            messages.append(ToolMessage(id=f"{message_id}-result", content=part["result"], tool_call_id=part["id"]))
+            if part["result"] is not None:
+                messages.append(ToolMessage(id=f"{message_id}-result", content=part["result"], tool_call_id=part["id"]))
     return messages

@@ -20,7 +20,7 @@ KEPT = ROOT / ".demo"  # the demo's own secrets, so that sign-ins outlive a rest
 GRACEFUL_SHUTDOWN = 2  # seconds that open streams and sockets get to end by themselves
 OFFERED = (  # the demo's agents, told to people who may not list agents
     *(ids.ECHO, ids.STORYTELLER, ids.FILE_MANAGER, ids.GITHUB_HELPER, ids.WEATHER_DESK, ids.NOTES_KEEPER),
-    *(ids.UNLUCKY, ids.RETIRED_HELPER),
+    *(ids.UNLUCKY, ids.SHOWCASE, ids.RETIRED_HELPER),
 )
 env = environ.FileAwareEnv()
 

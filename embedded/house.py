@@ -15,6 +15,7 @@ from embedded.agents import (
     github_helper,
     metronome,
     notes_keeper,
+    showcase,
     storyteller,
     unlucky,
     weather_desk,
@@ -34,6 +35,7 @@ from embedded.ids import (
     NOTION,
     RETIRED_HELPER,
     RETIRED_TOOLS,
+    SHOWCASE,
     STORYTELLER,
     UNLUCKY,
     WEATHER,
@@ -214,6 +216,12 @@ def plans(gateway: Gateway, github_url: str, weather_url: str) -> list[Plan]:
             "Unlucky",
             "Fails in the way you name, so that you can see what that looks like.",
             lambda secret, _: unlucky.app(secret),
+        ),
+        Plan(
+            SHOWCASE,
+            "Showcase",
+            "Shows what agents can do beside talking: thinking, steps, helpers, plans, and asking you back.",
+            lambda secret, _: showcase.app(secret),
         ),
         Plan(
             RETIRED_HELPER,

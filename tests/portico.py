@@ -28,6 +28,7 @@ OFFERED = (
     ids.WEATHER_DESK,
     ids.NOTES_KEEPER,
     ids.UNLUCKY,
+    ids.SHOWCASE,
 )
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -77,12 +77,12 @@ def ag_ui_app(converse: Conversing, secret: str) -> ASGIApp:
 
 
 async def run(question: Asked, converse: Conversing) -> Events:
-    """The whole run. It ends with RUN_FINISHED unless `converse` has ended it with RUN_ERROR."""
+    """The whole run. It ends with RUN_FINISHED unless `converse` has ended it itself."""
     thread_id, run_id = question.thread_id, question.run_id
     yield RunStartedEvent(thread_id=thread_id, run_id=run_id)
     async for event in converse(question):
         yield event
-        if isinstance(event, RunErrorEvent):
+        if isinstance(event, RunErrorEvent | RunFinishedEvent):
             return
     yield RunFinishedEvent(thread_id=thread_id, run_id=run_id)
 

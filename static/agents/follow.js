@@ -4,6 +4,8 @@
 export function follow(article, ended) {
   const parts = article.querySelector("[data-parts]")
   const tail = article.querySelector("[data-tail]")
+  const sink = () => parts.append(...parts.querySelectorAll(":scope > [data-below]"))
+  sink()
   const source = new EventSource(`${article.dataset.follow}?after=${article.dataset.after}`)
 
   const on = (name, apply) =>
@@ -18,6 +20,7 @@ export function follow(article, ended) {
   on("snapshot", ({ html, tail: rest }) => {
     parts.replaceChildren(fragment(html), tail)
     tail.textContent = rest
+    sink()
   })
   on("end", ({ html }) => {
     source.close()
@@ -35,14 +38,32 @@ function fragment(html) {
   return template.content
 }
 
-/** A step takes its own place again, open if it was open; a new one stands before what is being written. */
+/** A step takes its own place again, as open as it was; a new one stands before what is being written, or below it all. */
 function place(parts, tail, key, html) {
   const old = [...parts.children].find((part) => part.dataset.step === key)
   const fresh = fragment(html)
-  if (!old) return tail.before(fresh)
-  const details = fresh.querySelector("details")
-  if (details && old.open) details.open = true
-  const focused = old.contains(document.activeElement)
+  if (!old) {
+    const below = fresh.firstElementChild?.dataset.below
+    const next = below && [...parts.children].find((part) => part.dataset.below > below)
+    return below ? parts.insertBefore(fresh, next || null) : tail.before(fresh)
+  }
+  const before = kept(old)
+  const focused = document.activeElement?.closest("details")
+  const wanted = old.contains(focused) && document.activeElement.tagName === "SUMMARY" && name(focused)
+  const after = kept(fresh)
+  for (const [named, details] of after) {
+    const was = before.get(named)
+    if (was && !(was.hasAttribute("data-began-open") && !details.hasAttribute("data-began-open"))) details.open = was.open
+  }
   old.replaceWith(fresh)
-  if (focused) details?.querySelector("summary").focus()
+  if (wanted) after.get(wanted)?.querySelector("summary").focus({ preventScroll: true })
+}
+
+const name = (details) => details.dataset.kept || details.dataset.step
+
+/** What can be opened in a fragment, by name. */
+function kept(root) {
+  const found = [...root.querySelectorAll("details[data-step], details[data-kept]")]
+  if (root.matches?.("details")) found.push(root)
+  return new Map(found.map((details) => [name(details), details]))
 }
