@@ -21,9 +21,12 @@ class Whole(NamedTuple):
     tail: str
 
 
+_json = json.JSONEncoder(ensure_ascii=False).encode  # `dumps` would make an encoder for each event
+
+
 def encoded(number: int, event: str, data: object) -> bytes:
     """One frame of an event stream; `data` is JSON on one line."""
-    return f"id: {number}\nevent: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    return f"id: {number}\nevent: {event}\ndata: {_json(data)}\n\n".encode(errors="surrogatepass")
 
 
 def snapshot(whole: Whole) -> bytes:

@@ -20,7 +20,7 @@ from gateway.answers import Decoder
 from gateway.errors import GatewayUnavailable, MalformedReply, StreamBroken, StreamMalformed, StreamSilent
 from gateway.refusals import refusal
 from gateway.sse import Reader, ServerSentEvent
-from gateway.types import Confirmation, mapping_of, text_of, time_of
+from gateway.types import Confirmation, mapping_of, readable, text_of, time_of
 
 CONNECT_TIMEOUT = 10  # seconds
 RUN_SILENCE = 330  # seconds: the gateway cuts at 300, and an agent that waits for a decision is silent
@@ -246,7 +246,7 @@ def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEven
             raise StreamMalformed("an event that is not JSON") from exc
         match one.event:
             case "CONFIRMATION_REQUIRED":
-                yield Asked(Confirmation.from_event(doc))
+                yield from map(Asked, readable([doc], Confirmation.from_event))
             case "CONFIRMATION_RESOLVED":
                 yield Resolved(text_of(doc, "id"), doc.get("confirmed") is True, time_of(doc, "timestamp"))
             case "connected" | "heartbeat":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, TypeGuard, get_args
+from typing import Any, Literal, Self, TypeGuard, TypeVar, get_args
 
 from gateway.errors import MalformedReply
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 Risk = Literal["low", "medium", "high", "critical"]
 Status = Literal["pending", "confirmed", "rejected", "expired", "consumed"]
@@ -70,6 +74,17 @@ def rows_of(doc: object, key: str) -> list[Mapping[str, Any]]:
     if not isinstance(rows, list):
         raise MalformedReply(f"{key}: not a list")
     return [mapping_of(row, key) for row in rows]
+
+
+def readable(rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
+    """The rows that make sense: one that does not must not hide the others, as somebody could wish."""
+    values = []
+    for row in rows:
+        try:
+            values.append(read(row))
+        except MalformedReply as exc:
+            logger.warning("a row was passed over: %s", exc)
+    return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from gateway import streams
 from gateway.calls.wire import Wire, part, query
 from gateway.dialect import Dialect
-from gateway.errors import NotOffered
+from gateway.errors import NotFound, NotOffered
 from gateway.tokens import claims_of, roles_of, tenant_of
-from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, rows_of
+from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, readable, rows_of
+
+ROUTES = frozenset({"list", "pending"})
 
 
 class Approvals(Wire):
@@ -23,7 +25,7 @@ class Approvals(Wire):
         def ask(dialect: Dialect) -> list[Confirmation]:
             if dialect.pending_rows == "event":
                 return self._held(dialect.pending)
-            return [Confirmation.from_row(row) for row in rows_of(self._ask("GET", dialect.pending), "confirmations")]
+            return readable(rows_of(self._ask("GET", dialect.pending), "confirmations"), Confirmation.from_row)
 
         return self._in_dialect(ask)
 
@@ -54,6 +56,8 @@ class Approvals(Wire):
 
     def confirmation(self, confirmation_id: str) -> Confirmation:
         """Raises NotFound, NotAllowed."""
+        if confirmation_id in ROUTES:  # the gateway would answer with the route of that name
+            raise NotFound
         doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{part(confirmation_id)}"))
         return Confirmation.from_one(mapping_of(doc, "confirmation"))
 
@@ -75,7 +79,7 @@ class Approvals(Wire):
         return Answer(approved=approve, ran=ran)
 
     def _held(self, path: str) -> list[Confirmation]:
-        return [Confirmation.from_event(row) for row in rows_of(self._ask("GET", path), "data")]
+        return readable(rows_of(self._ask("GET", path), "data"), Confirmation.from_event)
 
     def _may_open(self, call: Confirmation) -> bool:
         """By the gateway's rule: the end user, and an admin of exactly the call's tenant."""

@@ -51,7 +51,14 @@ def test_every_page_is_fit_for_everybody(window: Window, demo_gateway: Embedded,
     expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     is_fine(page)
     for path in (
-        *("/profile/", "/credentials/", "/credentials/connect/weather/", "/credentials/connect/notion/"),
+        *(
+            "/profile/",
+            "/credentials/services/",
+            "/credentials/services/new/",
+            "/credentials/",
+            "/credentials/connect/weather/",
+            "/credentials/connect/notion/",
+        ),
         *(
             "/confirmations/",
             "/confirmations/history/",

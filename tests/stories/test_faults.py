@@ -164,3 +164,24 @@ def test_a_connection_that_is_reset_is_told(own_gateway: Embedded, own_portico: 
     own_gateway.launch(port)
     assert "Storyteller" in plain(bo.reads("/agents/"))
     bo.session.close()
+
+
+def test_one_approval_that_cannot_be_read_does_not_hide_the_others(bo: Visitor, failing: Embedded) -> None:
+    call = failing.dial(hold={"email": "user@example.com", "tool": "tidy_up", "arguments": {}, "risk": "low"})["id"]
+    good = {
+        "id": call,
+        "tool": {"name": "tidy_up"},
+        "arguments": {},
+        "risk": {"level": "low"},
+        "user": {"id": ids.ANA, "endUserId": ids.ANA},
+        "tenantId": "acme",
+        "timestamp": "2099-01-01T00:00:00.000Z",
+    }
+    rows = {"data": [{"id": 1, "tool": None}, good]}
+    failing.dial(fail={"path": "/api/v1/stream/pending", "status": 200, "body": rows})
+    assert "tidy_up" in plain(bo.reads("/confirmations/"))
+
+
+def test_names_of_the_gateways_own_routes_are_no_approvals(bo: Visitor) -> None:
+    for name in ("list", "pending"):
+        assert bo.gets(f"/confirmations/{name}/").status_code == 404
