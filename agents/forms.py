@@ -13,3 +13,28 @@ class MessageForm(forms.Form):
         },
     )
     key = forms.UUIDField(required=False)  # the same key twice is the same message
+    replaces = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)  # the message that was edited
+
+
+class DraftForm(forms.Form):
+    message = forms.CharField(max_length=LONGEST_MESSAGE, strip=False, required=False)
+    key = forms.UUIDField(required=False)
+
+
+class TitleForm(forms.Form):
+    title = forms.CharField(
+        max_length=120,
+        error_messages={
+            "required": "A conversation needs a name.",
+            "max_length": "This name is too long: at most %(limit_value)d characters.",
+        },
+    )
+
+
+class WindowForm(forms.Form):
+    """Which part of a transcript to show: ids of messages."""
+
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    at = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    version = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    edit = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)

@@ -25,7 +25,7 @@ TAGS = {
     *("ul", "ol", "li", "strong", "em", "s", "a", "span", "table", "thead", "tbody", "tr", "th", "td"),
 }
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}, "code": {"class"}}
-CLASSES = {"a": {"picture"}, "span": {"host", *filter(None, STANDARD_TYPES.values())}}
+CLASSES = {"a": {"picture"}, "span": {"leads", *filter(None, STANDARD_TYPES.values())}}
 PARSING_SHARE = 20  # the time parsing took, times this, has to pass before the next parse: 5 %
 LONGEST_COLOURED = 20_000  # characters of a code block; a lexer may be slow, and nobody reads more for its colours
 
@@ -101,7 +101,7 @@ def _host(address: str) -> str:
 
 
 def _show_host(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: Any) -> str:
-    return f' <span class="host">({nh3.clean_text(tokens[index].content)})</span>'
+    return f' <span class="leads">({nh3.clean_text(tokens[index].content)})</span>'
 
 
 def _show_picture(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.urls import reverse
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ class KnownAgent(models.Model):
 
 class Conversations(models.QuerySet["Conversation"]):
     def of(self, user: User) -> Self:
-        """Those that this person may see: their own, without what they deleted."""
-        return self.filter(user=user, deleted_at=None)
+        """Those that this person may see: their own, without what they deleted; the pinned ones first."""
+        pinned_first = F("pinned_at").desc(nulls_last=True)
+        return self.filter(user=user, deleted_at=None).order_by(pinned_first, "-updated_at")
 
 
 class Conversation(models.Model):

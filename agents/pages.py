@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,23 +14,65 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.models import User
 from agents import pieces, runs
 from agents.models import Conversation, Message, Run
+from agents.search import Hit
 
 LISTED = 100  # conversations beside a chat
+SHOWN = 25  # messages of a transcript at once, each with its answers
 
 
-def entries(conversation: Conversation) -> list[dict[str, Any]]:
-    """The transcript: each message, then each run that answered it."""
-    shown = []
-    for message in conversation.messages.prefetch_related("runs"):
-        shown += entry_with_answers(conversation, message)
-    return shown
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a transcript: each message, then each run that answered it."""
+
+    entries: list[dict[str, Any]]
+    earlier: int | None  # what to ask for as `before` to see what comes before; None at the beginning
+    is_end: bool
 
 
-def entry_with_answers(conversation: Conversation, message: Message) -> list[dict[str, Any]]:
+def window(conversation: Conversation, *, before: int | None = None, version: int | None = None) -> Window:
+    """The end of the transcript, or what comes before a message; `version`: of what that edited message replaced."""
+    flow = conversation.messages.filter(replaced_by=version)
+    newest_first = flow.order_by("-id").prefetch_related("runs")
+    some = list((newest_first.filter(id__lt=before) if before else newest_first)[: SHOWN + 1])
+    is_end = before is None or not flow.filter(id__gte=before).exists()
+    shown = some[SHOWN - 1 :: -1] if len(some) > SHOWN else some[::-1]
+    edited = set(conversation.messages.filter(replaced_by__in=shown).values_list("replaced_by_id", flat=True))
+    entries = []
+    for message in shown:
+        is_last = is_end and version is None and message is shown[-1]
+        entries += entry_with_answers(
+            conversation, message, is_last=is_last, is_edited=message.id in edited, may_edit=version is None
+        )
+    return Window(entries, shown[0].id if len(some) > SHOWN else None, is_end)
+
+
+def around(conversation: Conversation, message_id: int, version: int | None) -> int | None:
+    """What to ask for as `before`, so that this message is shown with what follows it."""
+    following = conversation.messages.filter(replaced_by=version, id__gte=message_id).order_by("id")
+    ids = list(following.values_list("id", flat=True)[: SHOWN // 2 + 1])
+    return ids[-1] if len(ids) > SHOWN // 2 else None
+
+
+def entry_with_answers(
+    conversation: Conversation,
+    message: Message,
+    *,
+    is_last: bool = True,
+    is_edited: bool = False,
+    may_edit: bool = True,
+) -> list[dict[str, Any]]:
     attempts = [runs.seen_through(run) for run in message.runs.all()]
     return [
-        {"is_mine": True, "text": message.text, "at": message.created_at},
-        *(answer(conversation, run, is_last=run is attempts[-1]) for run in attempts),
+        {
+            "is_mine": True,
+            "id": message.id,
+            "text": message.text,
+            "at": message.created_at,
+            "conversation_id": conversation.id,
+            "is_edited": is_edited,
+            "may_edit": may_edit,
+        },
+        *(answer(conversation, run, is_last=is_last and run is attempts[-1]) for run in attempts),
     ]
 
 
@@ -62,18 +105,39 @@ def _end(run: Run, *, is_last: bool) -> SafeString:
 
 
 def groups(user: User, current: uuid.UUID | None = None) -> list[dict[str, Any]]:
-    """This person's conversations, newest first, by day."""
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for conversation in Conversation.objects.filter(user=user)[:LISTED]:
-        grouped.setdefault(_day(conversation.updated_at), []).append(
+    """This person's conversations: the pinned ones, then the newest, by day."""
+    return grouped(Conversation.objects.of(user)[:LISTED], current)
+
+
+def grouped(conversations: Iterable[Conversation], current: uuid.UUID | None = None) -> list[dict[str, Any]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for conversation in conversations:
+        label = "Pinned" if conversation.pinned_at else _day(conversation.updated_at)
+        found.setdefault(label, []).append(
             {
                 "title": conversation.title,
                 "url": conversation.get_absolute_url(),
                 "is_current": conversation.id == current,
                 "agent_name": conversation.agent_name,
+                "at": conversation.updated_at,
             }
         )
-    return [{"label": label, "items": items} for label, items in grouped.items()]
+    return [{"label": label, "items": items} for label, items in found.items()]
+
+
+def hit(found: Hit) -> dict[str, Any]:
+    """What was found, with a link to where it stands."""
+    url = found.conversation.get_absolute_url()
+    if found.message_id:
+        query = f"version={found.version}&" if found.version else ""
+        url += f"?{query}at={found.message_id}#message-{found.message_id}"
+    return {
+        "title": found.conversation.title,
+        "agent_name": found.conversation.agent_name,
+        "at": found.conversation.updated_at,
+        "snippet": found.snippet,
+        "url": url,
+    }
 
 
 def _day(moment: datetime) -> str:
@@ -98,4 +162,4 @@ def last_by_agent(user: User) -> dict[str, dict[str, Any]]:
 
 
 def _newest_first(user: User) -> Iterator[Conversation]:
-    return Conversation.objects.filter(user=user)[:1000].iterator()
+    return Conversation.objects.of(user).order_by("-updated_at")[:1000].iterator()

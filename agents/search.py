@@ -52,6 +52,7 @@ class Hit:
     conversation: Conversation
     snippet: SafeString  # escaped, the words in <mark>
     message_id: int | None  # where it stands; None for a title
+    version: int | None  # the edited message that replaced it, if one did
 
 
 def find(user: User, asked: str) -> list[Hit]:
@@ -69,12 +70,19 @@ def find(user: User, asked: str) -> list[Hit]:
             options = f'StartSel="{BEGIN}", StopSel="{END}", MaxWords={WORDS_ABOUT}, MinWords=8'
             cursor.execute(POSTGRESQL, [query, options, query, user.pk, FOUND])
         snippets: dict[int, str] = dict(cursor.fetchall())
-    texts = SearchText.objects.select_related("conversation", "run").defer("text", "run__parts").in_bulk(snippets)
-    return [
-        Hit(found.conversation, _marked(snippet), found.run.message_id if found.run else found.message_id)
-        for row, snippet in snippets.items()
-        if (found := texts.get(row))
-    ]
+    related = ("conversation", "message", "run__message")
+    texts = SearchText.objects.select_related(*related).defer("text", "run__parts").in_bulk(snippets)
+    return [_hit(texts[row], snippet) for row, snippet in snippets.items() if row in texts]
+
+
+def _hit(found: SearchText, snippet: str) -> Hit:
+    message = found.run.message if found.run else found.message
+    return Hit(
+        found.conversation,
+        _marked(snippet),
+        message.id if message else None,
+        message.replaced_by_id if message else None,
+    )
 
 
 def catch_up(user: User) -> None:

@@ -37,8 +37,18 @@ def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Convers
     return Conversation.objects.create(user=user, agent_id=agent.id, agent_name=agent.name, title=title)
 
 
-def say(gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID | None) -> Run:
+class NotTheLast(Exception):
+    """Only the last message can be answered once more: what came later was said knowing the old answer."""
+
+    message = "Only the last message can be answered again. You can edit an earlier one instead."
+
+
+def say(
+    gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID | None, replaced: Message | None = None
+) -> Run:
     """Keep the message and start its run; the same key again gives the run that there is.
+
+    The message may be an edited one: what it replaces, and all that was said since, is kept but told no more.
 
     Raises StillAnswering; and SignedOut before anything is kept, since the token would be refused by the agent too.
     """
@@ -53,6 +63,9 @@ def say(gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID 
                 if open_run(conversation):
                     raise StillAnswering
                 message.save()
+                if replaced is not None:
+                    since = conversation.messages.filter(id__gte=replaced.id, id__lt=message.id, replaced_by=None)
+                    since.update(replaced_by=message)
                 run.save()
                 Conversation.objects.filter(id=conversation.id).update(updated_at=timezone.now())
         except IntegrityError:  # the same key at the same moment: the other request has it
@@ -62,8 +75,10 @@ def say(gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID 
 
 
 def retry(gateway: Gateway, run: Run) -> Run:
-    """A new run on the same message. Raises StillAnswering, SignedOut."""
+    """A new run on the same message, the last one. Raises StillAnswering, NotTheLast, SignedOut."""
     conversation = run.message.conversation
+    if run.message != conversation.messages.filter(replaced_by=None).last():
+        raise NotTheLast
     missing = _missing(gateway, conversation)
     again = Run(message=run.message)
     with runs.starting(again.id):
@@ -98,7 +113,7 @@ def _missing(gateway: Gateway, conversation: Conversation) -> tuple[MissingServi
 def _start(
     gateway: Gateway, conversation: Conversation, message: Message, run: Run, missing: tuple[MissingService, ...]
 ) -> None:
-    earlier = list(conversation.messages.filter(id__lt=message.id).prefetch_related("runs"))
+    earlier = list(conversation.messages.filter(id__lt=message.id, replaced_by=None).prefetch_related("runs"))
     live = runs.LiveRun(
         id=run.id,
         user_id=conversation.user_id,

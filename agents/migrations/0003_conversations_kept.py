@@ -2,6 +2,8 @@
 
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 SQLITE = (
     """CREATE VIRTUAL TABLE agents_searchtext_words USING fts5(
@@ -21,7 +23,7 @@ END""",
 POSTGRESQL = "CREATE INDEX agents_searchtext_words ON agents_searchtext USING gin (to_tsvector('simple', text))"
 
 
-def add_words(apps, schema_editor):
+def add_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Full-text search as this database does it: FTS5, kept in step by triggers, or an index."""
     if schema_editor.connection.vendor == "sqlite":
         for statement in SQLITE:
@@ -30,7 +32,7 @@ def add_words(apps, schema_editor):
         schema_editor.execute(POSTGRESQL)
 
 
-def remove_words(apps, schema_editor):
+def remove_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "sqlite":
         schema_editor.execute("DROP TABLE agents_searchtext_words")  # the triggers go with their table
 

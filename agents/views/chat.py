@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.drafts import keep_draft, take_draft
 from accounts.requests import SignedInRequest, signed_in
-from agents import pages, runs, stopping, talking
+from agents import drafts, pages, runs, stopping, talking
 from agents.api import AT_ONCE, known_agents
-from agents.forms import MessageForm
-from agents.models import Conversation, Run
+from agents.forms import MessageForm, WindowForm
+from agents.models import Conversation, Message, Run
+from agents.views.keeping import purge
 from credentials.api import Card, services_to_connect
 from gateway import Agent
 from gateway.errors import GatewayError, NotFound, SignedOut
@@ -52,14 +52,16 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
     if request.method == "POST" and found.is_active and form.is_valid():
         conversation = talking.begin(request.user, found, form.cleaned_data["message"], form.cleaned_data["key"])
         talking.say(request.gateway, conversation, form.cleaned_data["message"], form.cleaned_data["key"])
+        drafts.forget(request.user, request.path)
         return redirect(conversation)
-    talked = Conversation.objects.filter(user=request.user, agent_id=agent_id)[: pages.LISTED]
+    talked = Conversation.objects.of(request.user).filter(agent_id=agent_id)[: pages.LISTED]
     context = {
         "agent": found,
         "missing": _missing(request, found),
         "conversations": [{"title": one.title, "url": one.get_absolute_url(), "at": one.updated_at} for one in talked],
         "problem": _problem(form),
-        "draft": request.POST.get("message", "") or take_draft(request.user, request.path, "message"),
+        "draft": request.POST.get("message", "") or drafts.of_page(request.user, request.path),
+        "draft_url": reverse("agents:agent_draft", args=[agent_id]),
         "key": uuid.uuid4(),
     }
     return render(request, "agents/agent.html", context, status=400 if form.errors else 200)
@@ -68,9 +70,20 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
 @signed_in
 @require_GET
 def conversation(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """The end of the transcript; what comes `?before=` a message or stands `?at=` it; what a `?version=` replaced."""
     found = _own(request, conversation_id)
+    form = WindowForm(request.GET)
+    if not form.is_valid():
+        raise Http404
+    before, at, version = (form.cleaned_data[name] for name in ("before", "at", "version"))
+    shown = pages.window(found, before=pages.around(found, at, version) if at else before, version=version)
+    if request.htmx:
+        return render(request, "agents/_entries.html", {"window": shown, "version": version})
+    purge(request.user)
     runs.nudge(request.user.pk, request.gateway)
-    return render(request, "agents/conversation.html", _context(request, found))
+    edit = form.cleaned_data["edit"]
+    edited = found.messages.filter(id=edit, replaced_by=None).first() if edit else None
+    return render(request, "agents/conversation.html", _context(request, found, shown, version, edited))
 
 
 @signed_in
@@ -79,13 +92,21 @@ def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = _own(request, conversation_id)
     form = MessageForm(request.POST)
     problem = "" if form.is_valid() else _problem(form) or "This message cannot be sent."
+    replaced = None
+    if not problem and (edited := form.cleaned_data["replaces"]):
+        replaced = found.messages.filter(id=edited).first()
+        said = found.messages.filter(key=form.cleaned_data["key"]).exists()
+        if replaced is None or (replaced.replaced_by_id and not said):
+            problem = "This message was edited before, in another window. Your text was not sent."
     if not problem:
         try:
-            run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"])
+            run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"], replaced)
         except talking.StillAnswering as exc:
             problem = exc.message
     if problem:
         return _not_sent(request, found, problem)
+    if replaced is None:
+        drafts.forget(request.user, found.get_absolute_url())
     if not request.htmx:
         return redirect(found)
     return render(
@@ -102,7 +123,7 @@ def retry(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
     found = run.message.conversation
     try:
         again = talking.retry(request.gateway, run)
-    except talking.StillAnswering as exc:
+    except (talking.StillAnswering, talking.NotTheLast) as exc:
         return _not_sent(request, found, exc.message)
     if not request.htmx:
         return redirect(found)
@@ -123,12 +144,15 @@ def cancel(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:
-    return get_object_or_404(Conversation, id=conversation_id, user=request.user)
+    return get_object_or_404(Conversation.objects.of(request.user), id=conversation_id)
 
 
 def _own_run(request: SignedInRequest, run_id: uuid.UUID) -> Run:
     return get_object_or_404(
-        Run.objects.select_related("message__conversation"), id=run_id, message__conversation__user=request.user
+        Run.objects.select_related("message__conversation"),
+        id=run_id,
+        message__conversation__user=request.user,
+        message__conversation__deleted_at=None,
     )
 
 
@@ -136,12 +160,18 @@ def _not_sent(request: SignedInRequest, conversation: Conversation, problem: str
     """Say why, and lose nothing: the page still has the text, or gets it back."""
     if request.htmx:
         return HttpResponse(problem, content_type="text/plain", status=409)
-    keep_draft(request.user, conversation.get_absolute_url(), request.POST)
+    drafts.keep(request.user, conversation.get_absolute_url(), request.POST.get("message", ""), None)
     messages.error(request, problem)
     return redirect(conversation)
 
 
-def _context(request: SignedInRequest, conversation: Conversation) -> dict[str, Any]:
+def _context(
+    request: SignedInRequest,
+    conversation: Conversation,
+    shown: pages.Window,
+    version: int | None,
+    edited: Message | None,
+) -> dict[str, Any]:
     try:
         agent_now = request.gateway.agent(conversation.agent_id)
         problem = ""
@@ -154,10 +184,14 @@ def _context(request: SignedInRequest, conversation: Conversation) -> dict[str, 
         "conversation": conversation,
         "agent": agent_now,
         "problem": problem,
-        "entries": pages.entries(conversation),
+        "window": shown,
+        "version": version,
         "groups": pages.groups(request.user, conversation.id),
         "run": talking.open_run(conversation),
-        "draft": take_draft(request.user, conversation.get_absolute_url(), "message"),
+        "edited": edited,
+        "is_live": shown.is_end and edited is None,
+        "draft": edited.text if edited else drafts.of_page(request.user, conversation.get_absolute_url()),
+        "draft_url": "" if edited else reverse("agents:draft", args=[conversation.id]),
         "key": uuid.uuid4(),
     }
 

@@ -8,7 +8,8 @@ const send = document.querySelector("[data-send]")
 const stop = document.querySelector("[data-stop]")
 const message = send?.querySelector("textarea")
 
-let readsTheEnd = true
+let readsTheEnd = !location.hash // a link to a message leads there
+let fromEnd = null // pixels below the top of the view, while earlier messages are put above it
 const toEnd = () => (log.scrollTop = log.scrollHeight)
 
 function look() {
@@ -19,11 +20,23 @@ function look() {
 /** The transcript changed: a reader at its end stays there, one further up is not moved. */
 function changed() {
   followAll()
-  if (readsTheEnd) toEnd()
+  if (fromEnd !== null) stayPut()
+  else if (readsTheEnd) toEnd()
   else jump.hidden = false
 }
 
+/** Earlier messages came above: nothing that is being read moves, nothing of it is announced, the keyboard goes on there. */
+function stayPut() {
+  log.scrollTop = log.scrollHeight - fromEnd
+  fromEnd = null
+  look()
+  const next = log.querySelector("[data-earlier] a") ?? log
+  next.focus({ preventScroll: true })
+  setTimeout(() => log.removeAttribute("aria-live"), 1000) // milliseconds
+}
+
 function answering(article) {
+  if (!send) return
   send.querySelector("button").hidden = Boolean(article)
   stop.hidden = !article
   if (article) stop.action = article.dataset.cancel
@@ -63,9 +76,14 @@ if (message) {
 
 if (log) {
   log.addEventListener("scroll", look, { passive: true })
+  log.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
+    if (!target.matches("[data-earlier]") || !detail.shouldSwap) return
+    log.setAttribute("aria-live", "off")
+    fromEnd = log.scrollHeight - log.scrollTop
+  })
   jump.addEventListener("click", toEnd)
 
-  send.addEventListener("htmx:afterRequest", ({ detail }) => {
+  send?.addEventListener("htmx:afterRequest", ({ detail }) => {
     if (detail.elt !== send) return
     if (detail.successful) {
       if (message.value.trim() === detail.requestConfig.formData.get("message").trim()) message.value = ""
@@ -77,7 +95,7 @@ if (log) {
     } else if (detail.xhr.status) say(detail.xhr.responseText.length < 500 ? detail.xhr.responseText : "This was not sent.")
     else say("Portico cannot be reached. Your message was not sent; it is still here.")
   })
-  stop.addEventListener("submit", async (event) => {
+  stop?.addEventListener("submit", async (event) => {
     event.preventDefault()
     const token = stop.querySelector("[name=csrfmiddlewaretoken]").value
     const button = stop.querySelector("button")

@@ -1,7 +1,6 @@
-// The menu under the name: chooses the theme and keeps it in a cookie, so that the next page arrives in it; closes on Escape and
-// on a click elsewhere. Without it: the system's theme, and the menu closes by its own button.
+// Menus: close on Escape and on a click elsewhere. The one under the name chooses the theme and keeps it in a cookie, so that the
+// next page arrives in it. Without it: the system's theme, and a menu closes by its own button.
 const root = document.documentElement
-const menu = document.querySelector("details.menu")
 const choices = document.querySelector("[data-theme-choices]")
 
 function show(theme) {
@@ -25,7 +24,7 @@ if (choices) {
   })
 }
 
-if (menu) {
+for (const menu of document.querySelectorAll("details.menu")) {
   document.addEventListener("click", ({ target }) => {
     if (!menu.contains(target)) menu.open = false
   })

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
+import uuid
+from contextlib import closing
 
 import pytest
 
 from embedded import ids
-from tests.portico import Visitor
-from tests.stories.following import plain, run_of, watched
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.following import eventually, plain, run_of, transcript, watched
 
 
 def said_back(visitor: Visitor, message: str) -> tuple[str, str]:
@@ -59,3 +64,224 @@ def test_links_and_pictures_say_where_they_lead(ana: Visitor, written: str, show
             assert 'rel="noopener noreferrer nofollow"' in link
             assert re.search(r'href="(https://[^"]+)" title="\1"', link)
     assert 'href="/' not in answer
+
+
+def begin(visitor: Visitor, message: str) -> str:
+    return said_back(visitor, message)[0]
+
+
+def say(visitor: Visitor, path: str, message: str, **fields: str) -> str:
+    """Say something more, and read the page when it was answered."""
+    page = visitor.posts(f"{path}messages/", page=path, message=message, **fields)
+    assert page.status_code == 200
+    watched(visitor, run_of(page.text))
+    return visitor.reads(path)
+
+
+def listed(visitor: Visitor, query: str = "") -> str:
+    return plain(visitor.reads(f"/conversations/{query}").split('id="main"', 1)[1])
+
+
+def test_a_conversation_is_named_after_its_first_message_and_renamed(ana: Visitor) -> None:
+    path = begin(ana, "plans for the harbour festival")
+    assert "plans for the harbour festival" in listed(ana)
+    page = ana.posts(f"{path}rename/", page=path, title="Harbour <b>2027</b>")
+    assert "<title>Harbour &lt;b&gt;2027&lt;/b&gt; ·" in page.text
+    assert "Harbour <b>2027</b>" in listed(ana)
+    refused = ana.posts(f"{path}rename/", page=path, title="  ")
+    assert "needs a name" in plain(refused.text)
+    assert "Harbour <b>2027</b>" in listed(ana)
+
+
+def test_pinned_conversations_stand_first_in_a_group_of_their_own(ana: Visitor) -> None:
+    first, second = begin(ana, "an old matter of quince"), begin(ana, "a new matter of quince")
+    for _ in range(2):  # the same form twice does no harm
+        page = ana.posts(f"{first}pin/", page=first, pinned="yes").text
+    beside = plain(page.split('id="threads"', 1)[1].split("</aside>", 1)[0])
+    assert beside.index("Pinned") < beside.index("an old matter") < beside.index("Today") < beside.index("a new matter")
+    assert "Unpin" in page
+    page = ana.posts(f"{first}pin/", page=first, pinned="no").text
+    assert "Pinned" not in page
+    ana.reads(second)
+
+
+def test_a_deleted_conversation_is_gone_at_once_and_undo_brings_it_back(ana: Visitor) -> None:
+    path = begin(ana, "forget this about walnuts")
+    page = ana.posts(f"{path}delete/", page=path)
+    assert "“forget this about walnuts” was deleted." in plain(page.text)
+    assert 'data-undo="10"' in page.text
+    assert ana.gets(path).status_code == 404
+    assert ana.gets(f"{path}export.md").status_code == 404
+    assert "walnuts" not in plain(ana.reads(f"/agents/{ids.ECHO}/"))
+    assert "Nothing." in listed(ana, "?q=walnuts")
+    back = ana.posts(f"{path}undo/", page="/conversations/")
+    assert back.url.endswith(path)
+    assert "forget this about walnuts" in listed(ana)
+    assert "was deleted" not in listed(ana)
+
+
+def test_deleting_stops_the_answer_that_is_being_given(ana: Visitor, gateway: Embedded) -> None:
+    page = ana.posts(f"/agents/{ids.STORYTELLER}/", message="everything about tides")
+    path = page.url.removeprefix(ana.portico.url)
+    ana.posts(f"{path}delete/", page=path)
+    eventually(lambda: gateway.report()["open_runs"] == 0)
+    ana.posts(f"{path}undo/", page="/conversations/")
+    assert "Stopped by you" in plain(ana.reads(path))
+
+
+def test_words_are_found_in_titles_messages_and_answers(ana: Visitor, gil: Visitor) -> None:
+    path = begin(ana, "Ask about <i>marzipan</i> & pomegranates")
+    say(ana, path, "second thoughts on rhubarb")
+    ana.posts(f"{path}rename/", page=path, title="Sweets of Tallinn")
+    page = ana.reads("/conversations/?q=MARZIPAN+pomegran")
+    assert "&lt;i&gt;<mark>marzipan</mark>&lt;/i&gt; &amp; <mark>pomegranates</mark>" in page
+    assert plain(page).count("Sweets of Tallinn") == 2  # what was said, and what was said back
+    assert "Echo" in plain(page)
+    assert "Sweets of Tallinn" in listed(ana, "?q=tallinn")
+    [link] = set(re.findall(r'href="(/conversations/[^"]*at=\d+#message-\d+)"', ana.reads("/conversations/?q=rhubarb")))
+    assert f'id="{link.partition("#")[2]}"' in ana.reads(link.partition("#")[0].replace("&amp;", "&"))
+    assert "Nothing." in listed(ana, "?q=marzipan+rhubarb")
+    assert "Nothing." in listed(ana, "?q=%22%29+OR+1+--+*+NEAR%28")
+    assert "Nothing." in listed(gil, "?q=marzipan")
+
+
+def test_conversations_are_taken_away_as_markdown_and_as_json(ana: Visitor) -> None:
+    path = begin(ana, 'Übung "eins"/../..\\ ```x``` \u202egnp')
+    say(ana, path, "and the second")
+    markdown = ana.gets(f"{path}export.md")
+    assert markdown.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="[a-z0-9-]+\.md"', markdown.headers["content-disposition"])
+    assert markdown.text.count("## You, ") == 2
+    assert "You said: and the second" in markdown.text
+    one = ana.gets(f"{path}export.json").json()
+    assert [message["text"] for message in one["messages"]][1] == "and the second"
+    [answer] = one["messages"][1]["answers"]
+    assert answer["status"] == "finished"
+    assert answer["parts"][0]["text"] == "You said: and the second"
+    everything = ana.gets("/conversations/export.json").json()["conversations"]
+    assert one in everything
+    assert "You said: and the second" in ana.gets("/conversations/export.md").text
+    assert ana.gets("/conversations/export.pdf").status_code == 404
+
+
+def test_an_answer_is_copied_as_the_agent_wrote_it(ana: Visitor) -> None:
+    _, page = said_back(ana, "**bold** & [x](https://example.org)")
+    source = ana.gets(f"/runs/{run_of(page)}/answer.md")
+    assert source.text == "You said: **bold** & [x](https://example.org)"
+    assert source.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_an_edited_message_takes_the_place_of_what_followed_which_is_kept(ana: Visitor, gateway: Embedded) -> None:
+    path = begin(ana, "first things")
+    say(ana, path, "second thing, misspelt")
+    page = say(ana, path, "third thing")
+    messages = re.findall(r'id="message-(\d+)"', page)
+    editing = ana.reads(f"{path}?edit={messages[1]}")
+    assert "second thing, misspelt</textarea>" in editing
+    assert f'name="replaces" value="{messages[1]}"' in editing
+    page = say(ana, path, "second thing, well spelt", replaces=messages[1])
+    shown = transcript(page)
+    assert "first things" in shown
+    assert "You said: second thing, well spelt" in shown
+    assert "You said: second thing, misspelt" not in shown
+    assert "third thing" not in shown
+    told = [entry["body"] for entry in gateway.report()["requests"] if entry["path"].endswith("/invoke")][-1][
+        "messages"
+    ]
+    assert [message["content"] for message in told if message["role"] == "user"] == [
+        "first things",
+        "second thing, well spelt",
+    ]
+    [version] = re.findall(r'href="(/conversations/[^"]*\?version=\d+)"', page)
+    earlier = ana.reads(version)
+    assert "You said: second thing, misspelt" in transcript(earlier)
+    assert "You said: third thing" in transcript(earlier)
+    assert "Back to the conversation" in plain(earlier)
+    assert 'aria-label="Message"' not in earlier
+    assert "version=" in ana.reads("/conversations/?q=misspelt")
+    late = ana.posts(f"{path}messages/", page=path, message="from an old window", replaces=messages[2])
+    assert "edited before, in another window" in plain(late.text)
+    assert "from an old window</textarea>" in late.text
+    texts = [message["text"] for message in ana.gets(f"{path}export.json").json()["messages"] if message["is_replaced"]]
+    assert texts == ["second thing, misspelt", "third thing"]
+
+
+def test_only_the_last_message_is_answered_again(ana: Visitor) -> None:
+    page = ana.posts(f"/agents/{ids.UNLUCKY}/", message="give me a 500")
+    path, run = page.url.removeprefix(ana.portico.url), run_of(page.text)
+    watched(ana, run)
+    assert "Retry" in transcript(ana.reads(path))
+    page_now = say(ana, path, "and a 500 again")
+    assert page_now.count("data-retry") == 1
+    refused = ana.posts(f"/runs/{run}/retry/", page=path)
+    assert "Only the last message can be answered again" in plain(refused.text)
+
+
+def test_a_draft_is_there_after_signing_out_and_gone_when_sent(ana: Visitor, key: str) -> None:
+    path = begin(ana, "hello")
+    assert ana.posts(f"{path}draft/", page=path, message=" half a thou", key=key).status_code == 204
+    ana.posts("/logout/")
+    ana.signs_in("user@example.com")
+    assert " half a thou</textarea>" in ana.reads(path)
+    assert " half a thou</textarea>" in ana.reads(path)  # looking at it does not take it away
+    page = say(ana, path, "half a thought", key=key)
+    assert "half a thou</textarea>" not in page
+    ana.posts(f"{path}draft/", page=path, message="half a thou", key=key)  # what was on its way when it was sent
+    assert "half a thou</textarea>" not in ana.reads(path)
+    ana.posts(f"/agents/{ids.ECHO}/draft/", page=path, message="a new beginning")
+    assert "a new beginning</textarea>" in ana.reads(f"/agents/{ids.ECHO}/")
+    ana.posts(f"/agents/{ids.ECHO}/", message="a new beginning, sent")
+    assert "a new beginning</textarea>" not in ana.reads(f"/agents/{ids.ECHO}/")
+
+
+def test_what_mallory_may_not_touch(ana: Visitor, gil: Visitor) -> None:
+    path, page = said_back(ana, "mine alone")
+    for act in ("rename", "pin", "delete", "undo", "draft"):
+        gil.posts(f"{path}{act}/", page="/agents/", title="Gil's", pinned="yes", message="Gil's")
+    assert gil.gets(f"{path}export.md").status_code == 404
+    assert gil.gets(f"{path}export.json").status_code == 404
+    assert gil.gets(f"/runs/{run_of(page)}/answer.md").status_code == 404
+    assert "mine alone" not in gil.gets("/conversations/export.md").text
+    assert "mine alone" in ana.reads(path)
+    assert "Gil&#x27;s" not in ana.reads(path)
+    assert ana.gets(f"{path}delete/").status_code == 405
+
+
+def test_a_transcript_of_two_thousand_messages_opens_at_its_end(ana: Visitor) -> None:
+    path = begin(ana, "the very first")
+    fill(ana.portico, path, 2000)
+    page = ana.reads(path)
+    assert page.count("message--mine") == 25
+    assert "question 1999" in page
+    assert "the very first" not in transcript(page)
+    seen: list[str] = []
+    while more := re.search(r'<a class="button" href="(\?before=\d+)"', page):
+        seen = re.findall(r'class="said">question (\d+)<', page) + seen
+        assert len(seen) <= 2000
+        page = ana.reads(path + more[1])
+        assert "Go to the latest messages" in page
+    assert "the very first" in transcript(page)
+    seen = re.findall(r'class="said">question (\d+)<', page) + seen
+    assert [int(number) for number in seen] == list(range(2000))  # each once, in order
+    fragment = ana.session.get(f"{ana.portico.url}{path}?before=500", headers={"HX-Request": "true"}, timeout=30).text
+    assert fragment.count("message--mine") == 25
+    assert "<html" not in fragment
+    assert ana.gets(f"{path}?before=x").status_code == 404
+
+
+def fill(portico: Portico, path: str, number: int) -> None:
+    """As if so much had been said and answered in this conversation."""
+    conversation = path.split("/")[2].replace("-", "")
+    with closing(sqlite3.connect(f"{portico.folder.name}/db.sqlite3", timeout=20)) as database, database:
+        last = database.execute("SELECT max(id) FROM agents_message").fetchone()[0]
+        now = "2026-01-01 12:00:00"
+        database.executemany(
+            "INSERT INTO agents_message (id, conversation_id, key, text, created_at) VALUES (?, ?, ?, ?, ?)",
+            [(last + 1 + i, conversation, uuid.uuid4().hex, f"question {i}", now) for i in range(number)],
+        )
+        parts = [json.dumps([{"kind": "text", "id": "1", "text": f"Answer **{i}**."}]) for i in range(number)]
+        database.executemany(
+            "INSERT INTO agents_run (id, message_id, status, problem, detail, parts, events, created_at, ended_at)"
+            " VALUES (?, ?, 'finished', '', '', ?, 3, ?, ?)",
+            [(uuid.uuid4().hex, last + 1 + i, parts[i], now, now) for i in range(number)],
+        )

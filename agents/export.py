@@ -1,0 +1,129 @@
+"""Conversations to take away: as Markdown to read, or as JSON with everything that is kept of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db.models import QuerySet
+from django.utils.text import slugify
+
+from agents.models import Conversation, Message, Run
+from agents.transcript import Part
+
+AT_ONCE = 100  # messages read in one go
+FORMATS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
+
+
+def file_name(conversations: Sequence[Conversation] | None, form: str) -> str:
+    """Letters, digits and hyphens of ASCII, whatever the title holds."""
+    name = slugify(conversations[0].title)[:60].strip("-") if conversations else "portico-conversations"
+    return f"{name or 'conversation'}.{form}"
+
+
+async def written(conversations: QuerySet[Conversation], form: str, *, as_list: bool) -> AsyncIterator[str]:
+    """The file, piece by piece; what a piece needs is read when its turn comes."""
+    pieces = _markdown(conversations) if form == "md" else _json(conversations, as_list=as_list)
+    while piece := await sync_to_async(_next)(pieces):
+        yield piece
+
+
+def _next(pieces: Iterator[str]) -> str:
+    """Empty when there is no more."""
+    return next(pieces, "")
+
+
+def _messages(conversation: Conversation) -> Iterator[Message]:
+    """In order; those that were replaced by an edited one too: they were said."""
+    last = 0
+    while some := list(conversation.messages.filter(id__gt=last).prefetch_related("runs")[:AT_ONCE]):
+        yield from some
+        last = some[-1].id
+
+
+def _json(conversations: QuerySet[Conversation], *, as_list: bool) -> Iterator[str]:
+    yield '{"conversations": [' if as_list else "\n"
+    for number, conversation in enumerate(conversations.iterator()):
+        head = {
+            "id": str(conversation.id),
+            "title": conversation.title,
+            "agent": {"id": conversation.agent_id, "name": conversation.agent_name},
+            "updated_at": conversation.updated_at.isoformat(),
+            "is_pinned": conversation.pinned_at is not None,
+        }
+        yield (",\n" if number else "") + _text(head)[:-1] + ', "messages": ['
+        for place, message in enumerate(_messages(conversation)):
+            yield (",\n" if place else "\n") + _text(_message(message))
+        yield "]}"
+    yield "]}\n" if as_list else "\n"
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "id": str(message.key),
+        "text": message.text,
+        "sent_at": message.created_at.isoformat(),
+        "is_replaced": message.replaced_by_id is not None,
+        "answers": [
+            {
+                "run": str(run.id),
+                "status": run.status,
+                "problem": run.problem,
+                "detail": run.detail,
+                "started_at": run.created_at.isoformat(),
+                "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+                "parts": run.parts,
+            }
+            for run in message.runs.all()
+        ],
+    }
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _markdown(conversations: QuerySet[Conversation]) -> Iterator[str]:
+    for conversation in conversations.iterator():
+        yield f"# {_line(conversation.title)}\n\nA conversation with {_line(conversation.agent_name)}.\n\n"
+        for message in _messages(conversation):
+            edited = ", replaced later" if message.replaced_by_id else ""
+            yield f"## You, {_moment(message.created_at)}{edited}\n\n{message.text}\n\n"
+            for run in message.runs.all():
+                yield f"## {_line(conversation.agent_name)}, {_moment(run.created_at)}\n\n"
+                yield from (_part(part) for part in run.parts)
+                if run.status != Run.Status.FINISHED:
+                    yield f"*{run.get_status_display()}{': ' if run.problem else ''}{run.problem}*\n\n"
+    yield "\n"
+
+
+def _part(part: Part) -> str:
+    match part:
+        case {"kind": "text", "text": str(text)}:
+            return f"{text}\n\n"
+        case {"kind": "reasoning", "text": str(text)}:
+            return "".join(f"> {line}\n" for line in text.splitlines()) + "\n"
+        case {"kind": "tool", "name": str(name), "arguments": str(arguments)}:
+            result = f"Result:\n\n{_block(str(part['result']))}" if part.get("result") is not None else ""
+            return f"Tool call `{_line(name)}`:\n\n{_block(arguments or '{}')}{result}"
+        case _:
+            return _block(json.dumps(part, ensure_ascii=False, indent=2), "json")
+
+
+def _block(text: str, language: str = "") -> str:
+    """A code block whose fence is longer than any in the text."""
+    longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}\n\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

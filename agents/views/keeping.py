@@ -1,0 +1,154 @@
+"""What a person does with conversations as things: find, name, pin, delete, take away; and with unsent text."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from asgiref.sync import async_to_sync
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from accounts.requests import SignedInRequest, signed_in
+from agents import drafts, export, pages, runs, search, talking
+from agents.forms import DraftForm, TitleForm
+from agents.models import Conversation, Run
+from agents.transcript import text_of
+
+UNDO_SHOWN = timedelta(seconds=10)
+KEPT_DELETED = timedelta(minutes=5)  # longer than Undo is shown: the page may have been slow, or read late
+
+
+@signed_in
+@require_GET
+def conversations(request: SignedInRequest) -> HttpResponse:
+    """All of them, or those in which words are found; and Undo for what was deleted a moment ago."""
+    purge(request.user)
+    asked = request.GET.get("q", "").strip()[:200]
+    page = Paginator(Conversation.objects.of(request.user), pages.LISTED).get_page(request.GET.get("page"))
+    context = {
+        "asked": asked,
+        "hits": [pages.hit(found) for found in search.find(request.user, asked)] if asked else [],
+        "page": page,
+        "groups": pages.grouped(page),
+        "deleted": Conversation.objects.filter(user=request.user, deleted_at__gt=timezone.now() - UNDO_SHOWN),
+        "undo_seconds": int(UNDO_SHOWN.total_seconds()),
+    }
+    return render(request, "agents/conversations.html", context)
+
+
+@signed_in
+@require_POST
+def rename(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    found = _own(request, conversation_id)
+    form = TitleForm(request.POST)
+    if form.is_valid():
+        found.title = form.cleaned_data["title"]
+        found.save(update_fields=["title"])
+        search.retitle(found)
+    else:
+        messages.error(request, " ".join(str(sentence) for sentence in form.errors["title"]))
+    return redirect(found)
+
+
+@signed_in
+@require_POST
+def pin(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """Pin it, or unpin it: the form says which, so that the same form twice does no harm."""
+    found = _own(request, conversation_id)
+    found.pinned_at = timezone.now() if request.POST.get("pinned") == "yes" else None
+    found.save(update_fields=["pinned_at"])
+    return redirect(found)
+
+
+@signed_in
+@require_POST
+def delete(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """Gone from every page at once; a running answer is stopped. It can be undone for a while."""
+    found = _own(request, conversation_id)
+    if run := talking.open_run(found):
+        async_to_sync(runs.stop)(run.id)
+    Conversation.objects.filter(id=found.id).update(deleted_at=timezone.now())
+    return redirect("agents:conversations")
+
+
+@signed_in
+@require_POST
+def undo(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    found = Conversation.objects.filter(id=conversation_id, user=request.user).first()
+    if found is None:
+        messages.error(request, "This conversation is gone: it was deleted too long ago.")
+        return redirect("agents:conversations")
+    Conversation.objects.filter(id=found.id).update(deleted_at=None)
+    return redirect(found)
+
+
+@signed_in
+@require_GET
+def export_one(request: SignedInRequest, conversation_id: uuid.UUID, form: str) -> StreamingHttpResponse:
+    found = _own(request, conversation_id)
+    name = export.file_name([found], form)
+    return _download(name, form, export.written(Conversation.objects.filter(id=found.id), form, as_list=False))
+
+
+@signed_in
+@require_GET
+def export_all(request: SignedInRequest, form: str) -> StreamingHttpResponse:
+    everything = Conversation.objects.of(request.user)
+    return _download(export.file_name(None, form), form, export.written(everything, form, as_list=True))
+
+
+@signed_in
+@require_GET
+def answer(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
+    """What the agent wrote, as it wrote it."""
+    run = get_object_or_404(
+        Run, id=run_id, message__conversation__user=request.user, message__conversation__deleted_at=None
+    )
+    return HttpResponse(text_of(run.parts), content_type="text/plain; charset=utf-8")
+
+
+@signed_in
+@require_POST
+def draft(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    return _keep_draft(request, _own(request, conversation_id).get_absolute_url())
+
+
+@signed_in
+@require_POST
+def agent_draft(request: SignedInRequest, agent_id: str) -> HttpResponse:
+    return _keep_draft(request, reverse("agents:agent", args=[agent_id]))
+
+
+def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
+    form = DraftForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=400)
+    drafts.keep(request.user, page, form.cleaned_data["message"], form.cleaned_data["key"])
+    return HttpResponse(status=204)
+
+
+def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:
+    return get_object_or_404(Conversation.objects.of(request.user), id=conversation_id)
+
+
+def purge(user: User) -> None:
+    """What was deleted some minutes ago goes for good, with what was being written there."""
+    gone = Conversation.objects.filter(user=user, deleted_at__lt=timezone.now() - KEPT_DELETED)
+    for conversation in gone:
+        drafts.forget(user, conversation.get_absolute_url())
+        conversation.delete()
+
+
+def _download(name: str, form: str, content: AsyncIterator[str]) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(content, content_type=export.FORMATS[form])
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    return response

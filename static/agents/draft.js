@@ -1,0 +1,29 @@
+// Keeps what is being written, so that it is there after a reload, a sign-out, or on another device. Without it: it is kept when
+// a message cannot be sent.
+const form = document.querySelector("[data-draft]")
+const message = form?.elements.message
+const PAUSE = 400 // milliseconds without a key
+
+let timer = 0
+let kept = message?.value
+
+function keep() {
+  clearTimeout(timer)
+  timer = 0
+  if (message.value === kept) return
+  kept = message.value
+  fetch(form.dataset.draft, { method: "POST", body: new FormData(form), keepalive: kept.length < 10_000 }).catch(() => (kept = null))
+}
+
+if (form) {
+  message.addEventListener("input", () => {
+    clearTimeout(timer)
+    timer = setTimeout(keep, PAUSE)
+  })
+  message.addEventListener("blur", keep)
+  addEventListener("pagehide", keep)
+  form.addEventListener("submit", () => {
+    clearTimeout(timer)
+    kept = message.value // it is being sent
+  })
+}
