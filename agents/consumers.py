@@ -16,7 +16,7 @@ from django.http.request import split_domain_port, validate_host
 
 from accounts import bus
 from accounts.sessions import GatewaySession, gateway_session, watch_end
-from agents import pieces, runs
+from agents import interrupts, pieces, runs
 from agents.models import Run
 from agents.runlog import RunLog, Whole, encoded, snapshot
 from agents.shared import mirrored
@@ -163,6 +163,8 @@ class FollowRun(AsyncConsumer):
         await self._begin(200, HEADERS)
         whole = snapshot(Whole(max(run.events - 1, 0), html, ""))
         ending = pieces.end(run.id, run.status, run.problem, run.detail)
+        if run.interrupts:
+            ending = interrupts.rendered(run.id, run.interrupts, run.parts)
         end = encoded(max(run.events, 1), "end", {"status": run.status, "html": ending})
         await self._write(RETRY + whole + end, more=False)
 

@@ -83,6 +83,7 @@ class Run(models.Model):
     class Status(models.TextChoices):
         RUNNING = "running"
         WAITING = "waiting"  # for credentials
+        ASKING = "asking"  # ended by the agent, which waits for a decision: `interrupts`
         FINISHED = "finished"
         STOPPED = "stopped"  # by the person
         FAILED = "failed"  # the agent or the gateway said so: `problem`
@@ -97,6 +98,10 @@ class Run(models.Model):
     detail = models.TextField(blank=True)  # what the agent wrote about it: untrusted
     parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     """The answer so far, in order: see `agents.transcript`."""
+    interrupts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    """What the agent waited for in the end, and how it was answered: see `agents.interrupts`."""
+    resume: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    """The answers to an earlier run's interrupts that this one goes on with."""
     events = models.PositiveIntegerField(default=0)  # numbered events that followers were sent
     beat_at = models.DateTimeField(null=True)  # the last sign of life of its process, by the database's clock
     created_at = models.DateTimeField(auto_now_add=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import User
-from agents import pieces, runs
+from agents import interrupts, pieces, runs
 from agents.models import Conversation, Message, Run
 from agents.search import Hit
 
@@ -97,6 +97,7 @@ def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dic
     else:
         entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id)
         entry["end"] = _end(run, is_last=is_last)
+        entry["asked"] = interrupts.asked(run.interrupts, run.parts) if run.interrupts else None
     return entry
 
 

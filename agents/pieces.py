@@ -90,8 +90,8 @@ def pretty(source: str) -> str:
 
 
 def end(run_id: object, status: str, sentence: str, detail: str, *, may_retry: bool = True) -> SafeString:
-    """The quiet line under an answer that did not finish; empty for one that did."""
-    if status == Run.Status.FINISHED:
+    """The quiet line under an answer that did not finish; empty for one that did, or that asks something."""
+    if status in (Run.Status.FINISHED, Run.Status.ASKING):
         return mark_safe("")
     return render_to_string(
         "agents/_end.html",

@@ -25,7 +25,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts import bus
 from accounts.sessions import opened, sealed
-from agents import pieces, shared
+from agents import interrupts, pieces, shared
 from agents.answer import Answer
 from agents.models import Run
 from agents.runlog import RunLog, Whole
@@ -71,6 +71,7 @@ class LiveRun:
     gateway: Gateway
     question: RunAgentInput
     missing: tuple[MissingService, ...]  # what `credentials-check` said before the agent is asked
+    known: frozenset[str] = frozenset()  # ids of what earlier runs on the message said
     answer: Answer = field(init=False)
     task: asyncio.Task[None] | None = None
     cancelled_as: Ending = STOPPED
@@ -78,7 +79,7 @@ class LiveRun:
     unsaved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.answer = Answer(self.agent_id)
+        self.answer = Answer(self.agent_id, self.known)
 
     @property
     def log(self) -> RunLog:
@@ -135,6 +136,10 @@ class LiveRun:
                 self.unsaved.set()
         if self.answer.error:
             return Ending(Run.Status.FAILED, "The agent reported an error.", self.answer.error)
+        if self.answer.interrupts:
+            return Ending(Run.Status.ASKING)
+        if self.answer.is_cancelled:
+            return Ending(Run.Status.STOPPED, "The agent says that it was stopped.")
         return Ending(Run.Status.FINISHED)
 
     async def _connected(self) -> bool:
@@ -189,9 +194,14 @@ class LiveRun:
         self.answer.show("connect", mark_safe(""))
         self.answer.break_off()
         html = pieces.end(self.id, ending.status, ending.problem, ending.detail)
+        parts = self.answer.parts()
+        asked = interrupts.opened(self.answer.interrupts) if ending.status == Run.Status.ASKING else []
+        if asked:
+            html = interrupts.rendered(self.id, asked, parts)
         try:
             await self._save(
-                parts=self.answer.parts(),
+                parts=parts,
+                interrupts=asked,
                 status=ending.status,
                 problem=ending.problem,
                 detail=ending.detail,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from ag_ui.core import Message as AgUiMessage
-from ag_ui.core import RunAgentInput, UserMessage
+from ag_ui.core import ResumeEntry, RunAgentInput, UserMessage
 from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from agents import runs
+from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run
 from agents.transcript import as_messages
 from gateway import Agent, Gateway, MissingService
@@ -62,6 +63,7 @@ def say(
                     return last_run(said)
                 if open_run(conversation):
                     raise StillAnswering
+                run.resume = _leave_open_questions(conversation)
                 message.save()
                 if replaced is not None:
                     since = conversation.messages.filter(id__gte=replaced.id, id__lt=message.id, replaced_by=None)
@@ -80,14 +82,44 @@ def retry(gateway: Gateway, run: Run) -> Run:
     if run.message != conversation.messages.filter(replaced_by=None).last():
         raise NotTheLast
     missing = _missing(gateway, conversation)
-    again = Run(message=run.message)
+    again = Run(message=run.message, resume=run.resume)
     with runs.starting(again.id):
         with transaction.atomic():
             if open_run(conversation):
                 raise StillAnswering
+            again.resume = again.resume or _leave_open_questions(conversation)
             again.save()
         _start(gateway, conversation, run.message, again, missing)
     return again
+
+
+def resume(gateway: Gateway, run: Run, answered: list[dict[str, Any]]) -> None:
+    """Go on with the answers to all that a run asked; nothing when it has been answered already.
+
+    Raises StillAnswering, SignedOut.
+    """
+    conversation = run.message.conversation
+    missing = _missing(gateway, conversation)
+    again = Run(message=run.message, resume=interrupts.entries(answered))
+    with runs.starting(again.id):
+        with transaction.atomic():
+            if open_run(conversation):
+                raise StillAnswering
+            asking = Run.objects.filter(id=run.id, status=Run.Status.ASKING)
+            if not asking.update(status=Run.Status.FINISHED, interrupts=answered):
+                return
+            again.save()
+        _start(gateway, conversation, run.message, again, missing)
+
+
+def _leave_open_questions(conversation: Conversation) -> list[dict[str, Any]]:
+    """Whoever writes something else leaves what was asked unanswered: the agent is told so."""
+    told: list[dict[str, Any]] = []
+    for run in Run.objects.filter(message__conversation=conversation, status=Run.Status.ASKING):
+        left = interrupts.left(run.interrupts)
+        told += interrupts.entries(left)
+        Run.objects.filter(id=run.id).update(status=Run.Status.FINISHED, interrupts=left)
+    return told
 
 
 def open_run(conversation: Conversation) -> Run | None:
@@ -122,8 +154,26 @@ def _start(
         gateway=gateway,
         question=_question(conversation, earlier, message, run),
         missing=missing,
+        known=frozenset(
+            part["id"] for old in _resumed_by(run, list(message.runs.all())) for part in old.parts if "id" in part
+        ),
     )
     async_to_sync(runs.start)(live)
+
+
+def _resumed_by(run: Run, attempts: Sequence[Run]) -> list[Run]:
+    """The runs on the same message whose interrupts led to this one, oldest first."""
+    chain: list[Run] = []
+    entries = run.resume
+    for earlier in sorted(attempts, key=lambda one: one.created_at, reverse=True):
+        if entries and {one["id"] for one in asked_in(earlier)} & {entry["interruptId"] for entry in entries}:
+            chain.insert(0, earlier)
+            entries = earlier.resume
+    return chain
+
+
+def asked_in(run: Run) -> list[dict[str, Any]]:
+    return [one["interrupt"] for one in run.interrupts]
 
 
 def _question(conversation: Conversation, earlier: Sequence[Message], message: Message, run: Run) -> RunAgentInput:
@@ -133,8 +183,11 @@ def _question(conversation: Conversation, earlier: Sequence[Message], message: M
         finished = [answer for answer in old.runs.all() if answer.status == Run.Status.FINISHED]
         if finished:
             said.append(UserMessage(id=str(old.key), content=old.text))
-            said += as_messages(str(finished[-1].id), finished[-1].parts)
+            for answer in [*_resumed_by(finished[-1], finished), finished[-1]]:
+                said += as_messages(str(answer.id), answer.parts)
     said.append(UserMessage(id=str(message.key), content=message.text))
+    for answer in _resumed_by(run, list(message.runs.all())):
+        said += as_messages(str(answer.id), answer.parts, [str(one.get("toolCallId")) for one in asked_in(answer)])
     return RunAgentInput(
         thread_id=str(conversation.id),
         run_id=str(run.id),
@@ -143,4 +196,5 @@ def _question(conversation: Conversation, earlier: Sequence[Message], message: M
         tools=[],
         context=[],
         forwarded_props={},
+        resume=[ResumeEntry.model_validate(entry) for entry in run.resume] or None,
     )

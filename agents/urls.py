@@ -1,7 +1,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from agents.views import chat, keeping
+from agents.views import answers, chat, keeping
 
 
 class Format(StringConverter):
@@ -28,4 +28,5 @@ urlpatterns = [
     path("runs/<uuid:run_id>/cancel/", chat.cancel, name="cancel"),
     path("runs/<uuid:run_id>/retry/", chat.retry, name="retry"),
     path("runs/<uuid:run_id>/answer.md", keeping.answer, name="answer"),
+    path("runs/<uuid:run_id>/answers/", answers.answers, name="answers"),
 ]

@@ -111,7 +111,7 @@ if (log) {
     button.disabled = false
   })
   log.addEventListener("submit", ({ target }) => {
-    if (target.matches("[data-retry]") && !target.elements.csrfmiddlewaretoken)
+    if (target.matches("[data-retry], [data-answers]") && !target.elements.csrfmiddlewaretoken)
       target.append(send.elements.csrfmiddlewaretoken.cloneNode()) // what came while following was rendered for nobody
   })
   new MutationObserver(changed).observe(log, { childList: true, characterData: true, subtree: true })

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from embedded import ids
-from tests.portico import Visitor
-from tests.stories.following import transcript, watched
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.following import run_of, transcript, watched
 from tests.stories.test_chat import ask
 
 
@@ -34,3 +39,141 @@ def test_whoever_follows_and_whoever_comes_later_see_it(ana: Visitor, words: str
     for text in shown:
         assert text in live
         assert text in page
+
+
+def waiting(visitor: Visitor, words: str) -> tuple[str, str]:
+    """A conversation whose agent waits: (path of its page, id of the run that asks)."""
+    path, run = ask(visitor, ids.SHOWCASE, words)
+    live, status = watched(visitor, run)
+    assert status == "asking"
+    assert "Waiting for a decision" in live or "too late" in live
+    return path, run
+
+
+def answers(visitor: Visitor, run: str, path: str, **fields: str) -> str:
+    """What the conversation says in the end; `n0__answer` is the field `0.answer`."""
+    named = {name.removeprefix("n").replace("__", "."): value for name, value in fields.items()}
+    page = visitor.posts(f"/runs/{run}/answers/", page=path, **named)
+    assert page.status_code == 200
+    last = run_of(page.text)
+    if last != run:
+        watched(visitor, last)
+    return transcript(visitor.reads(path))
+
+
+def asked_last(gateway: Embedded) -> dict[str, Any]:
+    requests = [entry["body"] for entry in gateway.report()["requests"] if entry["path"].endswith("/invoke")]
+    body: dict[str, Any] = requests[-1]
+    return body
+
+
+def test_a_question_is_answered_and_the_agent_goes_on(ana: Visitor, gateway: Embedded) -> None:
+    path, run = waiting(ana, "ask me")
+    assert "Which colour do you like?" in transcript(ana.reads(path))
+    page = answers(ana, run, path, n0__answer="blue")
+    assert 'question: "blue"' in page
+    assert "Which colour do you like? blue" in page
+    body = asked_last(gateway)
+    assert body["threadId"] in path
+    assert body["runId"] != run
+    [entry] = body["resume"]
+    assert (entry["status"], entry["payload"]) == ("resolved", "blue")
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant"]
+
+
+def test_an_approval_offers_the_arguments_that_may_be_edited(ana: Visitor, gateway: Embedded) -> None:
+    path, run = waiting(ana, "approve")
+    page = ana.reads(path)
+    assert 'value="250"' in page
+    assert ">Approve</button>" in page
+    assert ">Decline</button>" in page
+    text = answers(ana, run, path, n0__approved="yes", n0__editedArgs__amount="20", n0__editedArgs__to="Olu")
+    assert 'Approved: {"editedArgs": {"amount": 20, "to": "Olu"}}' in text
+    body = asked_last(gateway)
+    assert body["messages"][-1]["toolCalls"][0]["function"]["name"] == "send_money"
+    assert "editedArgs" not in answers(ana, *reversed(waiting(ana, "approve")), n0__approved="no")
+
+
+def test_a_form_comes_back_with_what_was_typed_and_why(ana: Visitor) -> None:
+    path, run = waiting(ana, "form")
+    text = answers(
+        ana, run, path, n0__name="Ana Lima", n0__nights="31", n0__room="double", n0__address__street="Quay 1"
+    )
+    page = ana.reads(path)
+    assert 'value="Ana Lima"' in page
+    assert 'value="31"' in page
+    assert "31 is greater than the maximum of 30" in text
+    assert "'city' is a required property" in text
+    text = answers(ana, run, path, n0__name="", n0__nights="many", n0__room="tent")
+    assert "This is needed." in text
+    assert "Enter a whole number." in text
+    assert "Choose one of these." in text
+    text = answers(ana, run, path, n0__name="Ana", n0__nights="3", n0__room="double", n0__breakfast="yes")
+    assert '{"name": "Ana", "nights": 3, "room": "double", "breakfast": true}' in text
+
+
+def test_several_are_answered_at_once_or_not_at_all(ana: Visitor) -> None:
+    path, run = waiting(ana, "several")
+    text = answers(ana, run, path, n1__answer="green")
+    assert "Please approve or decline this." in text
+    assert 'value="green"' in ana.reads(path)
+    text = answers(
+        ana, run, path, n0__approved="no", n1__answer="green", n2__name="A", n2__nights="1", n2__room="single"
+    )
+    for told in ('approval: {"approved": false}', 'question: "green"', "form: {"):
+        assert told in text
+
+
+@pytest.mark.parametrize(("typed", "told"), [('{"wait": 3}', '{"wait": 3}'), ("just wait", '"just wait"')])
+def test_an_unknown_reason_takes_text_or_json(ana: Visitor, typed: str, told: str) -> None:
+    path, run = waiting(ana, "unknown")
+    assert "acme:tide" in ana.reads(path)
+    assert f"unknown: {told}" in answers(ana, run, path, n0__answer=typed)
+
+
+def test_what_expired_cannot_be_answered(ana: Visitor) -> None:
+    path, run = waiting(ana, "expire")
+    assert "Expired at" in transcript(ana.reads(path))
+    assert "Send answer" not in ana.reads(path)
+    assert "This expired before your answer arrived" in answers(ana, run, path, n0__answer="too late")
+    path, run = waiting(ana, "expire one of two")
+    text = answers(ana, run, path, n0__answer="too late", n1__answer="red")
+    assert "This expired before your answer arrived" in text
+    assert 'value="red"' in ana.reads(path)
+    text = answers(ana, run, path, n1__answer="red")
+    assert "late: left unanswered" in text
+    assert 'question: "red"' in text
+
+
+def test_only_the_owner_answers(ana: Visitor, gil: Visitor) -> None:
+    _, run = waiting(ana, "ask me")
+    assert gil.posts(f"/runs/{run}/answers/", page="/agents/", **{"0.answer": "mine"}).status_code == 404
+
+
+def test_answering_four_times_at_once_is_one_resume(ana: Visitor, gateway: Embedded) -> None:
+    path, run = waiting(ana, "ask me")
+    before = len(gateway.report()["requests"])
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: answers(ana, run, path, **{"n0__answer": "blue"}), range(4)))
+    invoked = [entry for entry in gateway.report()["requests"][before:] if entry["path"].endswith("/invoke")]
+    assert len(invoked) == 1
+    assert len(re.findall("data-run=", ana.reads(path))) == 2
+
+
+def test_another_message_leaves_what_was_asked_unanswered(ana: Visitor, gateway: Embedded) -> None:
+    path, _ = waiting(ana, "ask me")
+    page = ana.posts(f"{path}messages/", page=path, message="never mind")
+    watched(ana, run_of(page.text))
+    assert "Left unanswered" in transcript(ana.reads(path))
+    [entry] = asked_last(gateway)["resume"]
+    assert entry["status"] == "cancelled"
+
+
+def test_open_interrupts_survive_a_restart(own_portico: Portico) -> None:
+    ana = Visitor(own_portico)
+    ana.signs_in("user@example.com")
+    path, run = waiting(ana, "ask me")
+    own_portico.kill()
+    own_portico.start()
+    assert "Waiting for a decision" in transcript(ana.reads(path))
+    assert 'question: "blue"' in answers(ana, run, path, n0__answer="blue")
