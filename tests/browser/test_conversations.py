@@ -1,0 +1,214 @@
+"""Conversations in a real Chromium: drafts, copying, earlier messages, undo; and text that would like to call home."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window
+from tests.browser.test_pages import SIZES, is_fine, until
+from tests.browser.test_whole_job import begin
+from tests.embedded import Embedded
+from tests.portico import Portico
+from tests.stories.test_conversations import fill
+
+EVIL = "http://evil.example"
+HOSTILE = (
+    f"![a]({EVIL}/inline.png) ![b][1] [![c]({EVIL}/inner.png)]({EVIL}/outer)\n\n[1]: {EVIL}/reference.png",
+    f"![d](//evil.example/relative.png) ![e](data:image/svg+xml,<svg/onload=fetch('{EVIL}')>) ![f](<{EVIL}/angle.png>)",
+    f"<img src={EVIL}/a.png srcset='{EVIL}/b.png 2x'><picture><source srcset={EVIL}/c.png><img></picture>",
+    f"<svg xmlns='http://www.w3.org/2000/svg'><image href='{EVIL}/d.png'/><use href='{EVIL}/e.svg#x'/></svg>",
+    f"<style>@import '{EVIL}/f.css'; * {{ background: url({EVIL}/g) }}</style><p style='background:url({EVIL}/h)'>x",
+    f"<link rel=stylesheet href={EVIL}/i.css><link rel=preload as=image href={EVIL}/j><base href={EVIL}/>",
+    f"<script src={EVIL}/k.js></script><iframe src={EVIL}/l></iframe><object data={EVIL}/m></object><embed src=n>",
+    f"<video poster={EVIL}/o src={EVIL}/p></video><audio src={EVIL}/q autoplay></audio><input type=image src={EVIL}/r>",
+    f"<meta http-equiv=refresh content='0;url={EVIL}/s'><body background={EVIL}/t><table background={EVIL}/u>",
+    f"[js](javascript:location='{EVIL}') <javascript:alert(1)> [vb](vbscript:x) [d](data:text/html,<script>1</script>)",
+    f"<a href={EVIL} ping={EVIL}/v>x</a><form action={EVIL}><button autofocus onfocus=fetch('{EVIL}')>y</form>",
+    f"\"><img src={EVIL}/w.png> '><svg/onload=fetch('{EVIL}')> </textarea></pre></code></title><img src={EVIL}/x.png>",
+    f"{{{{ x }}}} {{% load static %}} <div hx-get={EVIL}/y hx-trigger=load></div><div data-follow={EVIL}/z></div>",
+    f"```html\n<img src={EVIL}/code.png>\n```\n\n`<img src={EVIL}/span.png>`\n\n|![t]({EVIL}/cell.png)|\n|---|\n|x|",
+    f'```css"><img src={EVIL}/info.png>\n@import url({EVIL}/fence.css);\n```\n\n<{EVIL}/autolink> {EVIL}/bare',
+)
+
+
+def test_nothing_that_was_written_calls_another_host(window: Window, demo: Portico, demo_gateway: Embedded) -> None:
+    page = window("Try as user")
+    asked: list[str] = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    begin(page, "Echo", "\n\n".join(HOSTILE))  # it says the same
+    answers = page.get_by_role("article", name="Echo")
+    expect(answers).to_contain_text("fence.css")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_role("link", name="Show image from evil.example").first).to_be_visible()
+    path = urlsplit(page.url).path
+    for text in HOSTILE:
+        said_with_tools(demo, path, text)
+    page.reload()
+    look_everywhere(page)
+    for text in HOSTILE:
+        page.locator(".menu--talk summary").click()
+        page.get_by_label("Name").fill(text[:120].replace("\n", " "))
+        page.get_by_role("button", name="Rename").click()
+        expect(page.get_by_role("heading", name="Echo")).to_be_visible()
+    page.goto("/conversations/?q=evil+png")
+    expect(page.locator("mark").first).to_be_visible()
+    page.goto("/agents/")
+    begin(page, "File manager", f"please read {HOSTILE[2]} and delete it.txt")
+    expect(page.get_by_role("article", name="File manager")).to_be_visible()
+    look_everywhere(page)
+    others = {url for url in asked if not url.startswith((demo.url, demo.url.replace("http", "ws"), "blob:"))}
+    assert not others
+    assert len(asked) > len(HOSTILE)
+
+
+def look_everywhere(page: Page) -> None:
+    """Open what is folded, and pass over every link."""
+    for summary in page.locator("[data-log] summary").all():
+        summary.click()
+    for link in page.locator("[data-log] a").all()[-8:]:
+        link.hover()
+
+
+def said_with_tools(demo: Portico, path: str, text: str) -> None:
+    """As if an agent had answered with this in every place that an agent can write to."""
+    conversation = path.split("/")[2].replace("-", "")
+    parts: list[dict[str, Any]] = [
+        {"kind": "reasoning", "id": "r", "text": text},
+        {"kind": "tool", "id": f'c"{text[:40]}', "name": text, "arguments": json.dumps({text: text}), "result": text},
+        {"kind": "tool", "id": "d", "name": "plain", "arguments": text, "result": json.dumps([text])},
+        {"kind": "text", "id": "t", "text": text},
+    ]
+    with closing(sqlite3.connect(f"{demo.folder.name}/db.sqlite3", timeout=20)) as database, database:
+        now = "2026-01-01 12:00:00"
+        message = database.execute(
+            "INSERT INTO agents_message (conversation_id, key, text, created_at) VALUES (?, ?, ?, ?)",
+            [conversation, uuid.uuid4().hex, text, now],
+        ).lastrowid
+        database.execute(
+            "INSERT INTO agents_run (id, message_id, status, problem, detail, parts, events, created_at, ended_at)"
+            " VALUES (?, ?, 'failed', ?, ?, ?, 3, ?, ?)",
+            [uuid.uuid4().hex, message, text[:500], text, json.dumps(parts), now, now],
+        )
+
+
+def test_what_is_being_written_survives_a_reload_and_signing_out(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "hello")
+    path = page.url
+    box = page.get_by_role("textbox", name="Message")
+    with page.expect_response("**/draft/") as kept:
+        box.press_sequentially("not quite done", delay=5)
+    assert kept.value.status == 204
+    page.reload()
+    expect(box).to_have_value("not quite done")
+    box.press("End")
+    box.press_sequentially(" yet", delay=5)
+    with page.expect_response("**/draft/"):  # leaving the box is enough
+        page.locator(".frame .menu summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Try as user").click()
+    page.goto(path)
+    expect(box).to_have_value("not quite done yet")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("article", name="Echo")).to_have_count(2)
+    page.reload()
+    expect(box).to_have_value("")
+
+
+def test_an_answer_and_a_code_block_are_copied(window: Window) -> None:
+    page = window("Try as user", permissions=["clipboard-read", "clipboard-write"])
+    begin(page, "Echo", "so:\n\n```python\nprint(1 < 2)\n```")
+    answer = page.get_by_role("article", name="Echo")
+    answer.locator("pre").hover()
+    answer.get_by_role("button", name="Copy code").click()
+    expect(answer.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "print(1 < 2)\n"
+    answer.get_by_role("link", name="Copy answer").click()
+    expect(answer.get_by_text("Copied").last).to_be_visible()
+    until(page, lambda: "You said" in str(page.evaluate("navigator.clipboard.readText()")))
+    copied = str(page.evaluate("navigator.clipboard.readText()"))
+    assert copied.splitlines() == ["You said: so:", "", "```python", "print(1 < 2)", "```"]  # forms send \r\n
+
+
+def test_earlier_messages_come_without_moving_what_is_read(window: Window, demo: Portico) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "the very first")
+    expect(page.get_by_role("article", name="Echo")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    fill(demo, urlsplit(page.url).path, 100)
+    page.reload()
+    expect(page.get_by_role("article", name="You")).to_have_count(25)
+    first = page.get_by_role("article", name="You").filter(has_text="question 75")
+    page.locator("[data-log]").evaluate("log => log.scrollTop = 0")
+    before = first.bounding_box()
+    earlier = page.get_by_role("link", name="Show earlier")
+    earlier.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("article", name="You")).to_have_count(50)
+    after = first.bounding_box()
+    assert before
+    assert after
+    assert abs(before["y"] - after["y"]) <= 1
+    expect(earlier).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("article", name="You")).to_have_count(75)
+    page.get_by_role("button", name="Jump to latest").click()
+    expect(page.get_by_text("question 99")).to_be_in_viewport()
+
+
+def test_undo_brings_a_deleted_conversation_back(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "not to be lost")
+    page.locator(".menu--talk summary").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Delete conversation")).to_be_hidden()
+    page.locator(".menu--talk summary").click()
+    page.get_by_role("button", name="Delete conversation").click()
+    expect(page.get_by_role("status").filter(has_text="was deleted")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("article", name="You")).to_contain_text("not to be lost")
+
+
+def test_unfinished_text_is_not_announced(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Storyteller", "everything about ferries")
+    expect(page.locator("[data-tail]")).to_have_attribute("aria-live", "off")
+    expect(page.locator("[data-tail]")).to_have_attribute("aria-busy", "true")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("log")).to_contain_text("Stopped by you")
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_keeping_conversations_is_fit_for_everybody(window: Window, size: dict[str, Any]) -> None:
+    page = window("Try as user", **size)
+    begin(page, "Echo", f"see [this]({EVIL}/page) ![that]({EVIL}/p.png)\n\n```python\ndef f(): return 'x'  # why\n```")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    is_fine(page)
+    page.locator(".menu--talk summary").click()
+    is_fine(page)
+    page.get_by_role("button", name="Pin").click()
+    page.get_by_role("link", name="Edit message").click()
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+    is_fine(page)
+    page.get_by_role("textbox", name="Message").fill("edited")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="Edited: earlier version").click()
+    expect(page.get_by_text("An earlier version")).to_be_visible()
+    is_fine(page)
+    page.goto("/conversations/?q=edited")
+    is_fine(page)
+    page.goto("/conversations/")
+    is_fine(page)
+    page.get_by_role("link", name="see [this]").first.click()
+    page.locator(".menu--talk summary").click()
+    page.get_by_role("button", name="Delete conversation").click()
+    expect(page.get_by_role("button", name="Undo").first).to_be_visible()
+    is_fine(page)
