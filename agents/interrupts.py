@@ -43,6 +43,7 @@ class Field:
     schema: Mapping[str, Any]
     hint: str = ""
     is_required: bool = False
+    is_optional: bool = True  # not even needed where the object that it stands in is given
     group: str = ""  # the title of the object that it stands in
     choices: tuple[tuple[str, Any], ...] = ()
     value: str = ""
@@ -55,13 +56,13 @@ class Field:
                 case "integer":
                     return int(typed)
                 case "number":
-                    return float(typed)
+                    return json.loads(json.dumps(float(typed)), parse_constant=_no_number)
                 case "boolean":
                     return typed == "yes"
                 case "choice":
                     return dict(self.choices)[typed]
                 case "json":
-                    return json.loads(typed)
+                    return json.loads(typed, parse_constant=_no_number)
         except (ValueError, KeyError, RecursionError) as exc:
             raise ValueError(WRONG[self.kind]) from exc
         return typed
@@ -151,7 +152,7 @@ def answered(
     """What is to be kept now, and whether everything is answered: then each has its `entry`, if it can be sent."""
     taken: list[Kept] = []
     for ask, one in zip(asks(kept, parts), kept, strict=True):
-        mine = {name: value for name, value in typed.items() if name.startswith(f"{ask.number}.")}
+        mine = {name: value.replace("\x00", "") for name, value in typed.items() if name.startswith(f"{ask.number}.")}
         if ask.is_expired:
             problems = {"": EXPIRED} if mine else {}
             taken.append({"interrupt": one["interrupt"], "entry": _cancelled(one), "typed": mine, "problems": problems})
@@ -196,7 +197,13 @@ def _ask(number: int, one: Kept, parts: Sequence[Part]) -> Ask:
         fields = _fields(number, schema, set(properties), {})
     else:
         whole = Field((), f"{number}.answer", str(schema.get("title") or "Answer"), _kind(schema), schema)
-        whole = replace(whole, hint=str(schema.get("description", "")), is_required=True, choices=_choices(schema))
+        whole = replace(
+            whole,
+            hint=str(schema.get("description", "")),
+            is_required=True,
+            is_optional=False,
+            choices=_choices(schema),
+        )
         if schema or reason in QUESTIONS:
             ask = replace(ask, kind="question")
         else:
@@ -204,7 +211,9 @@ def _ask(number: int, one: Kept, parts: Sequence[Part]) -> Ask:
             whole = replace(whole, kind="free", hint="Text, or JSON")
         fields = [whole]
     if len(fields) > MOST_FIELDS:
-        fields = [Field((), f"{number}.answer", "Answer", "json", schema, hint="As JSON", is_required=True)]
+        fields = [
+            Field((), f"{number}.answer", "Answer", "json", schema, hint="As JSON", is_required=True, is_optional=False)
+        ]
     typed, problems = one.get("typed"), one.get("problems", {})
     if typed is not None:
         fields = [replace(one_, value=typed.get(one_.name, ""), problem=problems.get(one_.name, "")) for one_ in fields]
@@ -221,12 +230,14 @@ def _fields(number: int, schema: Mapping[str, Any], names: set[str], arguments: 
         is_required = name in _required(schema)
         below = inner.get("properties")
         if _type(inner) == "object" and isinstance(below, dict) and below:
-            start = arguments if arguments and set(below) & set(arguments) else inner.get("default") or {}
+            start = arguments if set(below) & set(arguments) else inner.get("default")
+            start = start if isinstance(start, dict) else {}
             for under, deep in below.items():
                 if isinstance(deep, dict):
                     must = is_required and under in _required(inner)
                     title = str(inner.get("title") or name)
-                    found.append(replace(_field(number, (name, under), deep, must, start.get(under)), group=title))
+                    control = _field(number, (name, under), deep, must, start.get(under))
+                    found.append(replace(control, group=title, is_optional=under not in _required(inner)))
         else:
             found.append(_field(number, (name,), inner, is_required, None))
     return found
@@ -250,6 +261,7 @@ def _field(number: int, path: tuple[str, ...], schema: Mapping[str, Any], is_req
         schema=schema,
         hint=str(schema.get("description", "")) or ("As JSON" if kind == "json" else ""),
         is_required=is_required and kind != "boolean",
+        is_optional=not is_required,
         choices=_choices(schema),
         value=value,
     )
@@ -335,9 +347,13 @@ def _payload(ask: Ask, schema: object, typed: Mapping[str, str]) -> tuple[object
     return payload, problems
 
 
+def _no_number(name: str) -> object:
+    raise ValueError(name)  # NaN and the infinities are no JSON
+
+
 def _free(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return text
 

@@ -1,0 +1,101 @@
+"""Answering what an agent waits for, in a real Chromium: by keyboard, on a narrow screen, without a word lost."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from embedded import ids
+from tests.browser.conftest import Window
+
+NARROW = {"width": 360, "height": 740}
+WIDE = {"width": 1280, "height": 900}
+
+
+def asked(page: Page, words: str) -> None:
+    """Ask the showcase, and wait until it waits."""
+    page.goto(f"/agents/{ids.SHOWCASE}/")
+    page.get_by_role("textbox", name="Message").fill(words)
+    page.get_by_role("textbox", name="Message").press("Enter")
+    expect(page.get_by_text("Waiting for a decision")).to_be_visible()
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def violations(page: Page) -> list[str]:
+    return [found["id"] for found in Axe().run(page).response["violations"]]
+
+
+def test_an_approval_is_given_by_keyboard_with_an_argument_changed(window: Window) -> None:
+    page = window("Try as user")
+    asked(page, "approve")
+    region = page.get_by_role("region", name="May I send 250 crowns to Olu?")
+    amount = region.get_by_label("amount")
+    expect(amount).to_have_value("250")
+    amount.focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("20")
+    for _ in range(3):
+        page.keyboard.press("Tab")  # the other argument, Decline, Approve
+    expect(region.get_by_role("button", name="Approve")).to_be_focused()
+    page.keyboard.press("Enter")
+    log = page.get_by_role("log", name="Conversation")
+    expect(log).to_contain_text('"editedArgs": {"amount": 20, "to": "Olu"}')
+    expect(log.get_by_role("article", name="Showcase")).to_have_count(2)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_several_are_answered_after_a_reload(window: Window, size: dict[str, int], scheme: str) -> None:
+    page = window("Try as user", viewport=size, color_scheme=scheme)
+    asked(page, "several")
+    assert violations(page) == []
+    assert fits(page)
+    page.reload()
+    colour = page.get_by_role("region", name="Which colour do you like?")
+    colour.get_by_label("Colour").fill("g")
+    page.get_by_role("button", name="Send answers").click()
+    colour.get_by_role("alert").first.wait_for()
+    expect(colour.get_by_label("Colour")).to_have_value("g")
+    assert violations(page) == []
+    assert fits(page)
+    colour.get_by_label("Colour").fill("green")
+    page.get_by_role("region", name="May I send 250 crowns to Olu?").get_by_role("radio", name="Decline").check()
+    form = page.get_by_role("region", name="Please book your room")
+    form.get_by_label("Your name").fill("Ana Lima")
+    form.get_by_label("Nights").fill("2")
+    form.get_by_label("Room").select_option("double")
+    form.get_by_label("With breakfast").check()
+    page.get_by_role("button", name="Send answers").click()
+    log = page.get_by_role("log", name="Conversation")
+    expect(log).to_contain_text('"name": "Ana Lima", "nights": 2, "room": "double", "breakfast": true')
+    expect(log).to_contain_text("Declined")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_what_an_agent_does_is_shown_alike_live_and_reloaded(window: Window, size: dict[str, int]) -> None:
+    page = window("Try as user", viewport=size)
+    page.goto(f"/agents/{ids.SHOWCASE}/")
+    page.get_by_role("textbox", name="Message").fill("ask a sub-agent")
+    page.get_by_role("textbox", name="Message").press("Enter")
+    parts = page.locator("[data-parts]").last
+    expect(page.get_by_text("the clerk could not stamp it")).to_be_visible()
+    wishes = ("show state", "make a plan", "use steps", "send custom events", "speak in roles", "tell usage")
+    for number, words in enumerate(wishes, start=2):
+        page.get_by_role("textbox", name="Message").fill(words)
+        page.get_by_role("textbox", name="Message").press("Enter")
+        expect(page.get_by_role("article", name="Showcase")).to_have_count(number)
+        expect(page.locator("[data-follow]")).to_have_count(0)
+    expect(parts).to_contain_text("1,200 tokens in")
+    live = page.locator("[data-parts]").all_inner_texts()
+    assert violations(page) == []
+    assert fits(page)
+    page.reload()
+    assert page.locator("[data-parts]").all_inner_texts() == live
+    librarian = page.get_by_role("log").locator("summary").filter(has_text="Librarian")
+    librarian.press("Enter")
+    expect(page.get_by_text("I look on the third shelf.")).to_be_visible()
