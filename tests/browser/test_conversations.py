@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import uuid
-from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +14,7 @@ from tests.browser.test_pages import SIZES, is_fine, until
 from tests.browser.test_whole_job import begin
 from tests.embedded import Embedded
 from tests.portico import Portico
-from tests.stories.test_conversations import fill
+from tests.stories.test_conversations import fill, write_into
 
 EVIL = "http://evil.example"
 HOSTILE = (
@@ -79,24 +76,14 @@ def look_everywhere(page: Page) -> None:
 
 def said_with_tools(demo: Portico, path: str, text: str) -> None:
     """As if an agent had answered with this in every place that an agent can write to."""
-    conversation = path.split("/")[2].replace("-", "")
     parts: list[dict[str, Any]] = [
         {"kind": "reasoning", "id": "r", "text": text},
         {"kind": "tool", "id": f'c"{text[:40]}', "name": text, "arguments": json.dumps({text: text}), "result": text},
         {"kind": "tool", "id": "d", "name": "plain", "arguments": text, "result": json.dumps([text])},
         {"kind": "text", "id": "t", "text": text},
     ]
-    with closing(sqlite3.connect(f"{demo.folder.name}/db.sqlite3", timeout=20)) as database, database:
-        now = "2026-01-01 12:00:00"
-        message = database.execute(
-            "INSERT INTO agents_message (conversation_id, key, text, created_at) VALUES (?, ?, ?, ?)",
-            [conversation, uuid.uuid4().hex, text, now],
-        ).lastrowid
-        database.execute(
-            "INSERT INTO agents_run (id, message_id, status, problem, detail, parts, events, created_at, ended_at)"
-            " VALUES (?, ?, 'failed', ?, ?, ?, 3, ?, ?)",
-            [uuid.uuid4().hex, message, text[:500], text, json.dumps(parts), now, now],
-        )
+    failed = {"status": "failed", "problem": text[:500], "detail": text, "parts": json.dumps(parts)}
+    write_into(demo, path, [(text, failed)])
 
 
 def test_what_is_being_written_survives_a_reload_and_signing_out(window: Window) -> None:

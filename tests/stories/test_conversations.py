@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import pytest
@@ -271,17 +272,26 @@ def test_a_transcript_of_two_thousand_messages_opens_at_its_end(ana: Visitor) ->
 
 def fill(portico: Portico, path: str, number: int) -> None:
     """As if so much had been said and answered in this conversation."""
+    answers: list[dict[str, object]] = [
+        {"parts": json.dumps([{"kind": "text", "id": "1", "text": f"Answer **{i}**."}])} for i in range(number)
+    ]
+    write_into(portico, path, [(f"question {i}", answer) for i, answer in enumerate(answers)])
+
+
+def write_into(portico: Portico, path: str, said: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+    """Messages, each with an answer; what is not told of an answer is as in the last one there is."""
     conversation = path.split("/")[2].replace("-", "")
     with closing(sqlite3.connect(f"{portico.folder.name}/db.sqlite3", timeout=20)) as database, database:
+        database.row_factory = sqlite3.Row
         last = database.execute("SELECT max(id) FROM agents_message").fetchone()[0]
-        now = "2026-01-01 12:00:00"
+        model = dict(database.execute("SELECT * FROM agents_run WHERE status = 'finished' LIMIT 1").fetchone())
+        names, places = ", ".join(model), ", ".join(f":{name}" for name in model)
         database.executemany(
-            "INSERT INTO agents_message (id, conversation_id, key, text, created_at) VALUES (?, ?, ?, ?, ?)",
-            [(last + 1 + i, conversation, uuid.uuid4().hex, f"question {i}", now) for i in range(number)],
+            "INSERT INTO agents_message (id, conversation_id, key, text, created_at)"
+            " VALUES (?, ?, ?, ?, '2026-01-01 12:00:00')",
+            [(last + 1 + i, conversation, uuid.uuid4().hex, text) for i, (text, _) in enumerate(said)],
         )
-        parts = [json.dumps([{"kind": "text", "id": "1", "text": f"Answer **{i}**."}]) for i in range(number)]
         database.executemany(
-            "INSERT INTO agents_run (id, message_id, status, problem, detail, parts, events, created_at, ended_at)"
-            " VALUES (?, ?, 'finished', '', '', ?, 3, ?, ?)",
-            [(uuid.uuid4().hex, last + 1 + i, parts[i], now, now) for i in range(number)],
+            f"INSERT INTO agents_run ({names}) VALUES ({places})",  # noqa: S608  (names of columns)
+            [{**model, "id": uuid.uuid4().hex, "message_id": last + 1 + i, **run} for i, (_, run) in enumerate(said)],
         )
