@@ -89,11 +89,12 @@ def decide(
             except NotFound:
                 return Outcome(None, "lost", GONE, f"{GONE}.", "warning")
             if state_of(asked) != "waiting":
-                outcome, ran = _already(identity, asked), None
+                outcome = _already(identity, asked)
+                _record(user, identity, asked, outcome, approve=approve, reason=reason, ran=None)
             else:
                 outcome, ran = _send(gateway, identity, asked, approve=approve, reason=reason)
+                _record(user, identity, asked, outcome, approve=approve, reason=reason, ran=ran)
                 until_recorded(gateway, asked.id)
-            _record(user, identity, asked, outcome, approve=approve, reason=reason, ran=ran)
             return outcome
     finally:
         decided(identity.gateway, confirmation_id)

@@ -30,7 +30,7 @@ from accounts import bus
 from accounts.sessions import GatewaySession, watch_end
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, RISKS, State, is_waiting, item_of, state_of, verdict_of
-from confirmations.models import did_run
+from confirmations.models import did_run, is_being_answered
 from gateway import Confirmation, Gateway
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 from gateway.streams import Alive, Asked, ConfirmationEvents, Resolved
@@ -431,6 +431,9 @@ class Hub:
                 self.loop.call_later(RECORDED_WITHIN / 10, self.look)
                 return None
             return self._leave(shown, "lost", LOST)
+        if await _in_database(is_being_answered, self.identity.gateway, record.id):  # whether it ran is not kept yet
+            self.loop.call_later(RECORDED_WITHIN / 10, self.look)
+            return None
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
         await _in_database(self._book.find_people, [record])
         return self._leave(shown, state, verdict_of(record, self._book.names, self.identity.person, ran=ran))

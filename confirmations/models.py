@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+
+ANSWERED_WITHIN = timedelta(seconds=10)  # from the click to the record
 
 
 class Decision(models.Model):
@@ -61,3 +66,9 @@ def did_run(gateway: str, confirmation_id: str) -> bool | None:
     """
     decisions = Decision.objects.filter(gateway=gateway, confirmation_id=confirmation_id, approve=True)
     return decisions.exclude(ran=None).values_list("ran", flat=True).first()
+
+
+def is_being_answered(gateway: str, confirmation_id: str) -> bool:
+    """Whether somebody of Portico is answering it right now; a right to answer that a dead process left is none."""
+    since = timezone.now() - ANSWERED_WITHIN
+    return Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id, since__gt=since).exists()
