@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 
 from accounts.models import User
 from agents import interrupts, pieces, runs
@@ -89,20 +89,16 @@ def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dic
         "pieces": [],
         "tail": "",
         "after": 0,
-        "end": mark_safe(""),
+        "end": None,
     }
     if run.is_open:
         whole = runs.whole_so_far(run.id)
         entry |= {"pieces": [mark_safe(whole.html)], "tail": whole.tail, "after": whole.number}  # noqa: S308
     else:
         entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id)
-        entry["end"] = _end(run, is_last=is_last)
+        entry["end"] = pieces.ending(run.status, run.problem, run.detail, may_retry=is_last)
         entry["asked"] = interrupts.asked(run.interrupts, run.parts) if run.interrupts else None
     return entry
-
-
-def _end(run: Run, *, is_last: bool) -> SafeString:
-    return pieces.end(run.id, run.status, run.problem, run.detail, may_retry=is_last)
 
 
 def groups(user: User, current: uuid.UUID | None = None) -> list[dict[str, Any]]:

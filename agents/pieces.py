@@ -91,15 +91,15 @@ def pretty(source: str) -> str:
 
 def end(run_id: object, status: str, sentence: str, detail: str, *, may_retry: bool = True) -> SafeString:
     """The quiet line under an answer that did not finish; empty for one that did, or that asks something."""
+    told = ending(status, sentence, detail, may_retry=may_retry)
+    return render_to_string("agents/_end.html", {"end": told, "run": {"id": run_id}}) if told else mark_safe("")
+
+
+def ending(status: str, sentence: str, detail: str, *, may_retry: bool) -> dict[str, object] | None:
+    """The same for a page to include, whose forms have to carry its token."""
     if status in (Run.Status.FINISHED, Run.Status.ASKING):
-        return mark_safe("")
-    return render_to_string(
-        "agents/_end.html",
-        {
-            "end": {"kind": status, "sentence": sentence, "detail": detail, "may_retry": may_retry},
-            "run": {"id": run_id},
-        },
-    )
+        return None
+    return {"kind": status, "sentence": sentence, "detail": detail, "may_retry": may_retry}
 
 
 def of_part(part: Part, agent_id: str, *, is_open: bool = False) -> SafeString:

@@ -267,3 +267,15 @@ def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor,
     assert "Stopped by you. Rejected with it: delete_file." in transcript(ana.reads(path))
     assert gateway.report()["answers"][call] == "reject"
     assert "/meeting-notes.md" in gateway.report()["files"]["user@example.com"]
+
+
+def test_retry_is_a_form_of_its_own_that_needs_no_script(ana: Visitor) -> None:
+    path, run = ask(ana, ids.UNLUCKY, "die again")
+    watched(ana, run)
+    form = re.search(rf'<form method="post" action="(/runs/{run}/retry/)".*?</form>', ana.reads(path), re.S)
+    assert form
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form[0])
+    assert token
+    answer = ana.session.post(ana.portico.url + form[1], data={"csrfmiddlewaretoken": token[1]}, timeout=30)
+    assert answer.status_code == 200
+    assert run_of(answer.text) != run
