@@ -10,16 +10,25 @@ const message = send?.querySelector("textarea")
 
 let readsTheEnd = !location.hash // a link to a message leads there
 let fromEnd = null // pixels below the top of the view, while earlier messages are put above it
-const toEnd = () => (log.scrollTop = log.scrollHeight)
+let lastTop = 0 // where the view was when we last looked
 
+function toEnd() {
+  log.scrollTop = log.scrollHeight
+  lastTop = log.scrollTop
+}
+
+/** The view moved. Text that grew below it takes nobody away from the end: only who went up has left it. */
 function look() {
-  readsTheEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48 // pixels
+  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48 // pixels
+  readsTheEnd = isAtEnd || (readsTheEnd && log.scrollTop >= lastTop)
+  lastTop = log.scrollTop
   jump.hidden = readsTheEnd
 }
 
 /** The transcript changed: a reader at its end stays there, one further up is not moved. */
 function changed() {
   followAll()
+  if (log.scrollTop < lastTop) look() // somebody went up, and the browser has yet to say so
   if (fromEnd !== null) stayPut()
   else if (readsTheEnd) toEnd()
   else jump.hidden = false
@@ -81,7 +90,11 @@ if (log) {
     log.setAttribute("aria-live", "off")
     fromEnd = log.scrollHeight - log.scrollTop
   })
-  jump.addEventListener("click", toEnd)
+  jump.addEventListener("click", () => {
+    readsTheEnd = true // at once: text that comes before the view has moved must not leave the reader behind
+    jump.hidden = true
+    toEnd()
+  })
 
   send?.addEventListener("htmx:afterRequest", ({ detail }) => {
     if (detail.elt !== send) return
