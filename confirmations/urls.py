@@ -1,12 +1,12 @@
 from django.urls import path
 
-from confirmations import views
+from confirmations.views import answering, desk, history
 
 app_name = "confirmations"
 urlpatterns = [
-    path("", views.queue, name="queue"),
-    path("history/", views.history, name="history"),
-    path("<str:confirmation_id>/", views.detail, name="detail"),
-    path("<str:confirmation_id>/confirm/", views.confirm, name="confirm"),
-    path("<str:confirmation_id>/reject/", views.reject, name="reject"),
+    path("", desk.queue, name="queue"),
+    path("history/", history.history, name="history"),
+    path("<str:confirmation_id>/", desk.detail, name="detail"),
+    path("<str:confirmation_id>/confirm/", answering.confirm, name="confirm"),
+    path("<str:confirmation_id>/reject/", answering.reject, name="reject"),
 ]

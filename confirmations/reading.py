@@ -1,0 +1,66 @@
+"""Asks the gateway for calls and shapes them for a page."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from confirmations.decisions import until_recorded
+from confirmations.hub import now_of
+from confirmations.identity import Identity, NameBook
+from confirmations.items import (
+    LOST,
+    NOBODY,
+    Item,
+    State,
+    in_order,
+    is_waiting,
+    item_of,
+    state_of,
+    verdict_of,
+)
+from confirmations.models import did_run
+from gateway import Confirmation, Gateway
+
+A_MOMENT = 0.5  # seconds that a page waits for the record of a call that is held no longer
+
+
+def waiting(gateway: Gateway, identity: Identity) -> list[Item]:
+    now = now_of(identity)
+    pending = [
+        one
+        for one in gateway.pending()
+        if identity.may_answer(one) and is_waiting(one, limit=settings.CONFIRMATION_LIMIT, now=now)
+    ]
+    book = NameBook(identity)
+    book.ask_agents(gateway, pending)
+    book.find_people(pending)
+    return [item_as_shown(book, one) for one in in_order(pending)]
+
+
+def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
+    """The item, however it ended. Raises NotFound, NotAllowed."""
+    record = gateway.confirmation(confirmation_id)
+    state: State = state_of(record)
+    book = NameBook(identity)
+    verdict = ""
+    if state == "waiting":
+        listed = {one.id: one for one in gateway.pending()}
+        if confirmation_id not in listed:
+            record = until_recorded(gateway, confirmation_id, A_MOMENT) or record
+            state = state_of(record)
+    if state == "waiting":
+        if confirmation_id not in listed:
+            state, verdict = "lost", LOST
+        elif not is_waiting(record, limit=settings.CONFIRMATION_LIMIT, now=now_of(identity)):
+            state, verdict = "timed_out", NOBODY
+        record = listed.get(confirmation_id, record)  # told with more words there
+    book.ask_agents(gateway, [record])
+    book.find_people([record])
+    if state not in ("waiting", "lost"):
+        verdict = verdict or verdict_of(record, book.names, identity.person, ran=did_run(identity.gateway, record.id))
+    return item_as_shown(book, record, state, verdict)
+
+
+def item_as_shown(book: NameBook, confirmation: Confirmation, state: State = "waiting", verdict: str = "") -> Item:
+    now = now_of(book.identity)
+    return item_of(confirmation, book.names, limit=settings.CONFIRMATION_LIMIT, now=now, state=state, verdict=verdict)
