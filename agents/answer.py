@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ag_ui.core import (
@@ -32,11 +32,12 @@ from ag_ui.core import (
     TextMessageStartEvent,
     TokenUsage,
     ToolCallArgsEvent,
+    ToolCallResultEvent,
     ToolCallStartEvent,
 )
 from django.utils.safestring import SafeString, mark_safe
 
-from agents import pieces
+from agents import interrupts, pieces
 from agents.markdown import Blocks
 from agents.runlog import RunLog
 from agents.transcript import FOOT, MOST_OTHERS, Part, agent_part, as_json, fold, kept, text_part, told_by_snapshot
@@ -58,15 +59,16 @@ class Snapshot(NamedTuple):
 
 
 class Answer:
-    def __init__(self, agent_id: str, known: Iterable[str] = ()) -> None:
-        """`known`: ids of messages that were there before, and are no news in a messages snapshot."""
+    def __init__(self, agent_id: str, known: Mapping[str, Part] | None = None) -> None:
+        """`known`: parts of earlier runs, by id: no news in a messages snapshot, but their calls may end here."""
         self.log = RunLog()
         self.error = ""  # what RUN_ERROR said
         self.is_finished = False
         self.is_cancelled = False  # by whoever ran the agent, who said so
         self.interrupts: list[Interrupt] = []  # what the agent waits for
         self._agent_id = agent_id
-        self._known = set(known)
+        self._earlier = known or {}
+        self._known = set(self._earlier)
         self._parts: list[Part] = []
         self._foot: dict[str, Part] = {}  # the parts below the answer, by kind
         self._agents: dict[str, Part] = {}  # sub-agents by the id of their run
@@ -106,9 +108,10 @@ class Answer:
         """Nothing more will come: what was in progress becomes a block, and what did not end says so."""
         with self._lock:
             self._finish_text()
+            asked = interrupts.states(interrupts.opened(self.interrupts))
             for part in [*self._parts, *self._foot.values()]:
                 if part["kind"] != "text" or "role" in part or "name" in part:
-                    self._place(part["key"], pieces.of_part(part, self._agent_id))
+                    self._place(part["key"], pieces.of_part(part, self._agent_id, asked))
             self._stale.clear()
 
     def snapshot(self) -> Snapshot:
@@ -180,8 +183,10 @@ class Answer:
         """What has a part of its own: of the agent, or of the sub-agent that the event names."""
         self._know(event)
         who = getattr(event, "subagent_run_id", None)
+        if isinstance(event, ToolCallResultEvent) and not who:
+            self._take_up(event.tool_call_id)
         if who:
-            group = self._agents.get(who) or self._begin_agent(who, "Sub-agent", "", None)
+            group = self._agents.get(who) or self._begin_again(who)
             part = fold(group["parts"], event, f"{group['key']}.")
             shown: Part | None = self._outermost[who]
         else:
@@ -198,6 +203,12 @@ class Answer:
             if activity := self._shared.activities.get(event.message_id):
                 part |= {"type": activity.kind, "content": kept(dict(activity.content))}
         self._show(shown, at_once=not isinstance(event, _THROTTLED))
+
+    def _take_up(self, call_id: str) -> None:
+        """A call that an earlier run made, and that was waited for, ends in this one: it is told here with its end."""
+        call = self._earlier.get(call_id)
+        if call and call["kind"] == "tool" and not any(part.get("id") == call_id for part in self._parts):
+            self._put_beside(dict(call))
 
     def _goes_on(self, event: Event) -> bool:
         """Whether it is more of the reasoning that came last."""
@@ -218,7 +229,7 @@ class Answer:
         if isinstance(event, SubagentStartedEvent):
             group = self._begin_agent(who, event.name, event.description or "", event.parent_subagent_run_id)
         else:
-            group = self._agents.get(who) or self._begin_agent(who, "Sub-agent", "", None)
+            group = self._agents.get(who) or self._begin_again(who)
             if isinstance(event, SubagentErrorEvent):
                 group |= {"state": "failed", "problem": event.message}
             else:
@@ -226,6 +237,11 @@ class Answer:
                 if event.result is not None:
                     group["result"] = kept(event.result)
         self._show(self._outermost[who], at_once=True)
+
+    def _begin_again(self, who: str) -> Part:
+        """A sub-agent that did not say that it started here: it may go on from an earlier run."""
+        told = self._earlier.get(who, {})
+        return self._begin_agent(who, told.get("name", "Sub-agent"), told.get("about", ""), None)
 
     def _begin_agent(self, who: str, name: str, about: str, parent: str | None) -> Part:
         around = self._agents.get(parent) if parent else None

@@ -170,4 +170,5 @@ class FollowRun(AsyncConsumer):
 
     @database_sync_to_async
     def _whole(self, run: Run) -> str:
-        return "".join(pieces.of_answer(run.parts, run.message.conversation.agent_id))
+        asked = interrupts.states(run.interrupts)
+        return "".join(pieces.of_answer(run.parts, run.message.conversation.agent_id, asked))

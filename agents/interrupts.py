@@ -21,7 +21,7 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from agents.transcript import Part
+from agents.transcript import Part, every
 
 Kept = dict[str, Any]
 
@@ -98,6 +98,17 @@ class Ask:
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
     @property
+    def state(self) -> str:
+        if self.entry is None:
+            return "expired" if self.is_expired else "approval" if self.kind == "approval" else "asking"
+        if self.entry["status"] == "cancelled":
+            return "left"
+        payload = self.entry.get("payload")
+        if self.kind == "approval" and isinstance(payload, dict):
+            return "approved" if payload.get(self.verdict.partition(".")[2]) else "declined"
+        return "answered"
+
+    @property
     def answer(self) -> str:
         """What was answered, in a line."""
         if self.entry is None or self.entry["status"] == "cancelled":
@@ -135,6 +146,14 @@ def asked(kept: Sequence[Kept], parts: Sequence[Part]) -> dict[str, Any]:
         "is_answered": bool(shown) and all(ask.entry is not None for ask in shown),
         "has_buttons": len(waiting) == 1 and waiting[0].kind == "approval",  # one verdict: the buttons send it
     }
+
+
+def states(kept: Sequence[Kept]) -> dict[str, str]:
+    """How each stands, as `pieces.STATES` names it, by its id and by the id of the tool call that it is about."""
+    found: dict[str, str] = {}
+    for ask, one in zip(asks(kept), kept, strict=True):
+        found[ask.id] = found[str(one["interrupt"].get("toolCallId", ask.id))] = ask.state
+    return found
 
 
 def left(kept: Sequence[Kept]) -> list[Kept]:
@@ -189,7 +208,7 @@ def _ask(number: int, one: Kept, parts: Sequence[Part]) -> Ask:
         entry=one.get("entry"),
     )
     if verdict:
-        call = next((part for part in parts if part.get("id") == told.get("toolCallId") and part["kind"] == "tool"), {})
+        call = _call(parts, told.get("toolCallId"))
         ask = replace(ask, kind="approval", verdict=f"{number}.{verdict}")
         fields = _fields(number, schema, {name for name in properties if name != verdict}, _json(call.get("arguments")))
     elif properties:
@@ -219,6 +238,10 @@ def _ask(number: int, one: Kept, parts: Sequence[Part]) -> Ask:
         fields = [replace(one_, value=typed.get(one_.name, ""), problem=problems.get(one_.name, "")) for one_ in fields]
         ask = replace(ask, said=typed.get(ask.verdict, ""))
     return replace(ask, fields=tuple(fields))
+
+
+def _call(parts: Sequence[Part], call_id: object) -> Part:
+    return next((part for part in every(parts) if part.get("id") == call_id and part["kind"] == "tool"), {})
 
 
 def _fields(number: int, schema: Mapping[str, Any], names: set[str], arguments: Mapping[str, Any]) -> list[Field]:

@@ -95,7 +95,7 @@ def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dic
         whole = runs.whole_so_far(run.id)
         entry |= {"pieces": [mark_safe(whole.html)], "tail": whole.tail, "after": whole.number}  # noqa: S308
     else:
-        entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id)
+        entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id, interrupts.states(run.interrupts))
         entry["end"] = pieces.ending(run.status, run.problem, run.detail, may_retry=is_last)
         entry["asked"] = interrupts.asked(run.interrupts, run.parts) if run.interrupts else None
     return entry

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -23,9 +24,28 @@ USAGE = {
     "cachedInputTokens": "read from a cache",
     "cacheWriteInputTokens": "written to a cache",
 }
+STATES = {  # of what an agent does: the class that gives its colour, an icon, words
+    "running": ("running", "ring", "Running"),
+    "done": ("done", "check", "Done"),
+    "failed": ("failed", "warning", "Failed"),
+    "stopped": ("stopped", "stop", "Not ended"),
+    "no result": ("stopped", "stop", "No result"),
+    "rejected": ("failed", "cross", "Rejected"),
+    "timed out": ("failed", "clock", "Timed out"),
+    "asking": ("waiting", "clock", "Waiting for you"),
+    "approval": ("waiting", "clock", "Waiting for approval"),
+    "approved": ("done", "check", "Approved"),
+    "declined": ("failed", "cross", "Declined"),
+    "answered": ("done", "check", "Answered"),
+    "left": ("stopped", "stop", "Left unanswered"),
+    "expired": ("stopped", "clock", "Expired"),
+}
 SHOWN = 20_000  # characters of one value; the page says how many more there are
 SHOWN_LINES = 50  # of an activity, beside its JSON
 SHOWN_IN_AGENT = 100  # parts of a sub-agent, the newest ones
+OPEN_QUESTIONS = {"asking", "approval"}
+Asked = Mapping[str, str]  # how what the agent asked stands: a state by the id of the interrupt, and of its tool call
+NOTHING_ASKED: Asked = {}
 SUMMARY_LENGTH = 160  # characters of the arguments in a step's one line; the whole stands inside
 
 
@@ -50,11 +70,14 @@ def said(part: Part) -> SafeString:
     )
 
 
-def step(part: Part, agent_id: str, is_open: bool) -> SafeString:
+def step(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeString:
     """A tool call. While it is open it carries what a confirmation of it can be recognised by."""
     told = told_in_one_line(part["arguments"])
     summary = "" if told == "{}" else told
-    state = "done" if part["result"] is not None else "running" if is_open else "stopped"
+    if part["result"] is not None:
+        state = outcome(part["result"])
+    else:
+        state = "running" if is_open else asked.get(part["id"], "no result")
     return render_to_string(
         "agents/_step.html",
         {
@@ -65,11 +88,24 @@ def step(part: Part, agent_id: str, is_open: bool) -> SafeString:
                 "summary": summary[:SUMMARY_LENGTH] + ("…" if len(summary) > SUMMARY_LENGTH else ""),
                 "arguments": pretty(part["arguments"]),
                 "result": pretty(part["result"] or ""),
-                "state": state,
+                "is_open": state == "running",
                 "fingerprint": digest(told),
-            }
+            },
+            "state": _state(state),
         },
     )
+
+
+def outcome(result: str) -> str:
+    """How a call ended, by its result: gateways tell a rejection as an ordinary one, and a time-out as a rejection."""
+    told = re.fullmatch(r'\s*Tool "[^"]*" was rejected(?:\.|: (.*))\s*', result, re.DOTALL)
+    if told is None:
+        return "done"
+    return "timed out" if told[1] == "Request timed out" else "rejected"
+
+
+def _state(name: str) -> dict[str, str]:
+    return dict(zip(("tone", "icon", "words"), STATES[name], strict=True))
 
 
 def told_in_one_line(arguments: str) -> str:
@@ -102,18 +138,18 @@ def ending(status: str, sentence: str, detail: str, *, may_retry: bool) -> dict[
     return {"kind": status, "sentence": sentence, "detail": detail, "may_retry": may_retry}
 
 
-def of_part(part: Part, agent_id: str, *, is_open: bool = False) -> SafeString:
+def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open: bool = False) -> SafeString:
     """One part; while the run is open, what has not ended is shown as running."""
     match part["kind"]:
         case "tool":
-            return step(part, agent_id, is_open=is_open and part["result"] is None)
+            return step(part, agent_id, asked, is_open=is_open)
         case "reasoning":
             return reasoning(part)
         case "stage":
             state = "stopped" if part["state"] == "running" and not is_open else part["state"]
-            return render_to_string("agents/_stage.html", {"stage": part, "state": state})
+            return render_to_string("agents/_stage.html", {"stage": part, "state": _state(state)})
         case "agent":
-            return _agent(part, agent_id, is_open=is_open)
+            return _agent(part, agent_id, asked, is_open=is_open)
         case "activity":
             told = {"words": _words(part["content"]), **_told(part["content"])}
             return render_to_string("agents/_activity.html", {"activity": part, "told": told})
@@ -130,18 +166,22 @@ def of_part(part: Part, agent_id: str, *, is_open: bool = False) -> SafeString:
     return text(part["text"]) if part["text"] else mark_safe("")
 
 
-def of_answer(parts: Iterable[Part], agent_id: str) -> Sequence[SafeString]:
+def of_answer(parts: Iterable[Part], agent_id: str, asked: Asked = NOTHING_ASKED) -> Sequence[SafeString]:
     """A saved answer, whole."""
-    return [html for html in (of_part(part, agent_id) for part in parts) if html]
+    return [html for html in (of_part(part, agent_id, asked) for part in parts) if html]
 
 
-def _agent(part: Part, agent_id: str, *, is_open: bool) -> SafeString:
+def _agent(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeString:
     state = "stopped" if part["state"] == "running" and not is_open else part["state"]
+    if state == "asking" and asked and not OPEN_QUESTIONS.intersection(asked.values()):
+        state = "answered"
     is_running = state == "running"
     hidden = max(0, len(part["parts"]) - SHOWN_IN_AGENT)
-    inside = [of_part(inner, agent_id, is_open=is_running) for inner in part["parts"][hidden:]]
+    inside = [of_part(inner, agent_id, asked, is_open=is_running) for inner in part["parts"][hidden:]]
     told = _told(part["result"]) if "result" in part else None
-    context = {"agent": part, "state": state, "inside": inside, "hidden": hidden, "told": told}
+    began_open = state in ("running", "asking")
+    context = {"agent": part, "began_open": began_open, "inside": inside, "hidden": hidden, "told": told}
+    context["state"] = _state(state)
     return render_to_string("agents/_agent.html", context)
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -29,6 +29,7 @@ from agents import interrupts, pieces, shared
 from agents.answer import Answer
 from agents.models import Run
 from agents.runlog import RunLog, Whole
+from agents.transcript import Part
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
 from gateway.errors import AgentFailed, CredentialsRequired, GatewayError, GatewayUnavailable, SignedOut, StreamBroken
@@ -71,7 +72,7 @@ class LiveRun:
     gateway: Gateway
     question: RunAgentInput
     missing: tuple[MissingService, ...]  # what `credentials-check` said before the agent is asked
-    known: frozenset[str] = frozenset()  # ids of what earlier runs on the message said
+    known: Mapping[str, Part] = field(default_factory=dict)  # what earlier runs on the message said, by id
     answer: Answer = field(init=False)
     task: asyncio.Task[None] | None = None
     cancelled_as: Ending = STOPPED

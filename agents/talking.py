@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run
-from agents.transcript import as_messages
+from agents.transcript import as_messages, every
 from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut
 
@@ -154,9 +154,12 @@ def _start(
         gateway=gateway,
         question=_question(conversation, earlier, message, run),
         missing=missing,
-        known=frozenset(
-            part["id"] for old in _resumed_by(run, list(message.runs.all())) for part in old.parts if "id" in part
-        ),
+        known={
+            part["id"]: part
+            for old in _resumed_by(run, list(message.runs.all()))
+            for part in every(old.parts)
+            if "id" in part
+        },
     )
     async_to_sync(runs.start)(live)
 
@@ -186,8 +189,11 @@ def _question(conversation: Conversation, earlier: Sequence[Message], message: M
             for answer in [*_resumed_by(finished[-1], finished), finished[-1]]:
                 said += as_messages(str(answer.id), answer.parts)
     said.append(UserMessage(id=str(message.key), content=message.text))
-    for answer in _resumed_by(run, list(message.runs.all())):
-        said += as_messages(str(answer.id), answer.parts, [str(one.get("toolCallId")) for one in asked_in(answer)])
+    chain = _resumed_by(run, list(message.runs.all()))
+    ended = {part["id"] for answer in chain for part in answer.parts if part.get("result") is not None and "id" in part}
+    for answer in chain:
+        pending = {str(one.get("toolCallId")) for one in asked_in(answer)} - ended
+        said += as_messages(str(answer.id), answer.parts, pending)
     return RunAgentInput(
         thread_id=str(conversation.id),
         run_id=str(run.id),

@@ -168,6 +168,13 @@ def told_by_snapshot(messages: Sequence[Message], known: set[str]) -> Iterator[E
                         yield ToolCallEndEvent(tool_call_id=call.id)
 
 
+def every(parts: Iterable[Part]) -> Iterator[Part]:
+    """Them, and what stands in them."""
+    for part in parts:
+        yield part
+        yield from every(part.get("parts", ()))
+
+
 def text_of(parts: Iterable[Part]) -> str:
     return "\n\n".join(part["text"] for part in parts if part["kind"] == "text" and part["text"])
 

@@ -59,6 +59,8 @@ def app(secret: str) -> ASGIApp:
 async def converse(question: Asked) -> Events:
     resumed = question.body.get("resume") if isinstance(question.body, dict) else None
     if resumed:
+        for result in results(question.body, resumed):
+            yield result
         async for event in say(told_back(resumed)):
             yield event
         return
@@ -77,6 +79,16 @@ def told_back(resumed: list[dict[str, Any]]) -> str:
         else:
             lines.append(f"- {name}: `{json.dumps(entry.get('payload'), ensure_ascii=False)}`")
     return "Thank you. You answered:\n\n" + "\n".join(lines)
+
+
+def results(body: dict[str, Any], resumed: list[dict[str, Any]]) -> list[BaseEvent]:
+    """What became of a call that waited for an approval which was given."""
+    messages = [message for message in body.get("messages", []) if isinstance(message, dict)]
+    calls = [call for message in messages for call in message.get("toolCalls") or []]
+    payloads = [entry.get("payload") for entry in resumed if str(entry.get("interruptId")).startswith("approval:")]
+    if not calls or not any(isinstance(payload, dict) and payload.get("approved") for payload in payloads):
+        return []
+    return [ToolCallResultEvent(message_id=new_id(), tool_call_id=calls[-1]["id"], content="Sent")]
 
 
 Showing = AsyncIterator[BaseEvent]

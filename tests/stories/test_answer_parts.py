@@ -227,6 +227,26 @@ def test_hostile_names_and_values_are_shown_as_text() -> None:
     assert followed(answer) == reloaded(answer)
 
 
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        ('Tool "wipe" was rejected: too "broad"', "Rejected"),
+        ('Tool "wipe" was rejected.', "Rejected"),
+        ('Tool "wipe" was rejected: Request timed out', "Timed out"),
+        ('I said: Tool "wipe" was rejected.', "Done"),
+    ],
+)
+def test_a_call_that_was_not_let_through_is_not_said_to_be_done(result: str, shown: str) -> None:
+    answer = given(
+        [
+            {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "wipe"},
+            {"type": "TOOL_CALL_RESULT", "messageId": "r", "toolCallId": "c", "content": result},
+        ]
+    )
+    assert followed(answer) == reloaded(answer)
+    assert re.match(f"wipe {shown} ", reloaded(answer))
+
+
 def test_long_text_of_the_agent_still_costs_one_event_a_batch() -> None:
     answer = Answer("agent")
     answer.feed([TextMessageContentEvent(message_id="m", delta="word ") for _ in range(1000)])

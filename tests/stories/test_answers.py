@@ -87,11 +87,19 @@ def test_an_approval_offers_the_arguments_that_may_be_edited(ana: Visitor, gatew
     assert 'value="250"' in page
     assert ">Approve</button>" in page
     assert ">Decline</button>" in page
+    assert re.search("send_money .* Waiting for approval", transcript(page))
     text = answers(ana, run, path, n0__approved="yes", n0__editedArgs__amount="20", n0__editedArgs__to="Olu")
     assert 'Approved: {"editedArgs": {"amount": 20, "to": "Olu"}}' in text
     body = asked_last(gateway)
     assert body["messages"][-1]["toolCalls"][0]["function"]["name"] == "send_money"
-    assert "editedArgs" not in answers(ana, *reversed(waiting(ana, "approve")), n0__approved="no")
+    assert re.search("send_money .* Approved .* send_money .* Done .* Sent", text)
+    assert "No result" not in text
+    watched(ana, run_of(ana.posts(f"{path}messages/", page=path, message="hello").text))
+    told = [message["role"] for message in asked_last(gateway)["messages"]]
+    assert told == ["user", "assistant", "tool", "assistant", "user"]  # the call once, with its result
+    declined = answers(ana, *reversed(waiting(ana, "approve")), n0__approved="no")
+    assert "editedArgs" not in declined
+    assert re.search("send_money .* Declined", declined)
 
 
 def test_a_form_comes_back_with_what_was_typed_and_why(ana: Visitor) -> None:
