@@ -61,6 +61,11 @@ GATEWAY_AGENTS = env.list("GATEWAY_AGENTS", default=[])  # agent ids, for people
 GATEWAY_IS_EMBEDDED = DEMO and is_loopback(GATEWAY_URL)
 CONNECT_HOSTS = env.list("CONNECT_HOSTS", default=[])  # hosts that Connect may lead to without asking
 CONFIRMATION_LIMIT = env.int("CONFIRMATION_LIMIT", default=300)  # seconds a held call waits for its answer
+APPROVAL_HOLD = env.float("APPROVAL_HOLD", default=5.0)  # seconds that an approval can be taken back; 0: sent at once
+APPROVAL_TWO_PEOPLE = [  # risks whose calls two people have to approve; Portico alone asks for the second one
+    one_of("APPROVAL_TWO_PEOPLE", risk, ("low", "medium", "high", "critical"))
+    for risk in env.list("APPROVAL_TWO_PEOPLE", default=[])
+]
 
 # Rooms
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 ANSWERED_WITHIN = timedelta(seconds=10)  # from the click to the record
@@ -54,6 +56,83 @@ class Answering(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["gateway", "confirmation_id"], name="one_answer_at_a_time")]
+
+    def __str__(self) -> str:
+        return self.confirmation_id
+
+
+class Hold(models.Model):
+    """An approval that was given and that Portico keeps for a moment before the gateway hears of it.
+
+    The process that took it sends it. One that is past its time and still waits has lost its process.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        SENDING = "sending"  # it can be taken back no more
+        SENT = "sent"  # the gateway answered: see the decision
+        CANCELLED = "cancelled"  # before the gateway heard of it: `why`
+
+    OPEN: ClassVar = (State.WAITING, State.SENDING)
+
+    gateway = models.CharField(max_length=300)
+    confirmation_id = models.CharField(max_length=200)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    session = models.CharField(max_length=64)  # its name among processes, never its key
+    reason = models.TextField(blank=True)
+    seen = models.CharField(max_length=64, blank=True)  # hash of the item as it was shown
+    tool = models.CharField(max_length=300)
+    call: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    """What the record of decisions needs to know of the call, should nobody be there to ask the gateway."""
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    why = models.CharField(max_length=300, blank=True)  # a sentence without its full stop
+    is_told = models.BooleanField(default=False)  # whether the person has read that it was cancelled
+    given_at = models.DateTimeField(db_default=Now())
+    sends_at = models.DateTimeField()  # by the database's clock, like `given_at`
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "confirmation_id"],
+                condition=models.Q(state__in=("waiting", "sending")),
+                name="one_hold_at_a_time",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["gateway", "confirmation_id"], name="hold_on"),
+            models.Index(fields=["state", "sends_at"], name="hold_until"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.state}"
+
+
+class Claim(models.Model):
+    """Somebody looks into a confirmation: the others of Portico leave it to them for a while."""
+
+    gateway = models.CharField(max_length=300)
+    confirmation_id = models.CharField(max_length=200)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gateway", "confirmation_id"], name="one_claim_at_a_time")]
+
+    def __str__(self) -> str:
+        return self.confirmation_id
+
+
+class FirstApproval(models.Model):
+    """The first of the two approvals that a call of this risk needs. The gateway does not know of it."""
+
+    gateway = models.CharField(max_length=300)
+    confirmation_id = models.CharField(max_length=200)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gateway", "confirmation_id"], name="one_first_approval")]
 
     def __str__(self) -> str:
         return self.confirmation_id

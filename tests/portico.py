@@ -78,6 +78,7 @@ class Portico:
             "DATABASE_URL": f"sqlite:///{self.folder.name}/db.sqlite3",
             "SECRET_KEY": "a secret for tests only",
             "DEBUG": "1",
+            "APPROVAL_HOLD": "0",
             "PYTHONWARNINGS": "error::ResourceWarning",
             **settings,
         }

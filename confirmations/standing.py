@@ -1,0 +1,82 @@
+"""What Portico itself knows of calls that wait: an approval held back, who looks into it, a first approval."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from django.utils import timezone
+
+from accounts import bus
+from accounts.models import User
+from confirmations.models import Claim, FirstApproval, Hold
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    person: str  # the gateway's id
+    name: str
+
+    def named(self, me: str) -> str:
+        """ "you", or the name; `me` is the id of whoever reads it."""
+        return "you" if self.person == me else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Held(By):
+    """An approval that was not sent: not yet, or never."""
+
+    state: Literal["waiting", "sending", "cancelled"]
+    given_at: datetime
+    sends_at: datetime
+    why: str  # it was cancelled, without a full stop
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(By):
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedFirst(By):
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    hold: Held | None = None
+    claim: Claimed | None = None
+    first: ApprovedFirst | None = None
+
+
+def standings(gateway: str, ids: Collection[str]) -> dict[str, Standing]:
+    """Of those among the calls that have any; three queries, however many calls."""
+    found: dict[str, Standing] = {}
+    rows = {"gateway": gateway, "confirmation_id__in": ids}
+    for hold in Hold.objects.filter(**rows).exclude(state=Hold.State.SENT).select_related("user").order_by("pk"):
+        found[hold.confirmation_id] = Standing(hold=held(hold))
+    for claim in Claim.objects.filter(**rows, until__gt=timezone.now()).select_related("user"):
+        now = found.get(claim.confirmation_id, Standing())
+        found[claim.confirmation_id] = replace(now, claim=Claimed(*_by(claim.user), claim.until))
+    for first in FirstApproval.objects.filter(**rows).select_related("user"):
+        now = found.get(first.confirmation_id, Standing())
+        found[first.confirmation_id] = replace(now, first=ApprovedFirst(*_by(first.user), first.at))
+    return found
+
+
+def held(hold: Hold) -> Held:
+    state: Literal["waiting", "sending", "cancelled"] = "cancelled"
+    if hold.state in Hold.OPEN:
+        state = "waiting" if hold.state == Hold.State.WAITING else "sending"
+    return Held(*_by(hold.user), state, hold.given_at, hold.sends_at, hold.why)
+
+
+def _by(user: User) -> tuple[str, str]:
+    return user.gateway_id, str(user)
+
+
+def tell(gateway: str, confirmation_id: str) -> None:
+    """Every hub that shows this call, in any process, shows it anew. From any thread."""
+    bus.tell("standing", [gateway, confirmation_id])
