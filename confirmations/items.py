@@ -8,10 +8,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from gateway import Confirmation, Risk
-from gateway.canonical import fingerprint
+from gateway.canonical import digest, fingerprint
+from gateway.deep import folded
+
+if TYPE_CHECKING:
+    from confirmations.standing import Standing
 
 State = Literal["waiting", "approved", "rejected", "timed_out", "lost", "resolved"]
 
@@ -71,8 +75,12 @@ class Item:
     raw: str
     fingerprint: str
     match_tool: str  # the tool's name as the agent's own events spell it
+    shape: str  # of the arguments: `shape_of`
+    seen: str  # what an answer says it was given to: `hash_as_shown`
+    version: str  # changes with everything that may change in what is shown
     state: State = "waiting"
     verdict: str = ""
+    standing: Standing | None = None
     error: str = ""  # why an answer was not taken
     reason: str = ""  # what was typed and is not sent yet
 
@@ -131,6 +139,43 @@ def hash_of(arguments: Mapping[str, object]) -> str:
         return ""
 
 
+def hash_as_shown(confirmation: Confirmation) -> str:
+    """SHA-256 of what an answer is given to, made of what all four tellings of a call say alike."""
+    return hash_of(
+        {
+            "id": confirmation.id,
+            "tool": confirmation.tool,
+            "arguments": confirmation.arguments,
+            "risk": confirmation.risk,
+            "agent_id": confirmation.agent_id,
+            "end_user": confirmation.end_user,
+            "provider_id": confirmation.provider_id,
+        }
+    )
+
+
+def shape_of(arguments: Mapping[str, object]) -> str:
+    """SHA-256 of the keys and the kinds of their values; a list counts as the set of its elements' shapes."""
+    return digest(folded(dict(arguments), _kind, _shape))
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+    return "null"
+
+
+def _shape(holder: object, within: list[str]) -> str:
+    if isinstance(holder, dict):
+        return digest(json.dumps(sorted(zip(holder, within, strict=True))))
+    return f"[{digest(' '.join(sorted(set(within))))}]"
+
+
 def expires_at(confirmation: Confirmation, limit: float) -> datetime:
     """By the gateway's clock, like `asked_at`; `limit` in seconds."""
     return confirmation.asked_at + timedelta(seconds=limit)
@@ -144,6 +189,7 @@ def item_of(
     now: datetime | None = None,
     state: State = "waiting",
     verdict: str = "",
+    standing: Standing | None = None,
 ) -> Item:
     """`now` is by the gateway's clock."""
     deadline = expires_at(confirmation, limit)
@@ -166,8 +212,12 @@ def item_of(
         raw=shown(as_text(confirmation.arguments)),
         fingerprint=hash_of(confirmation.arguments),
         match_tool=confirmation.tool.encode(errors="replace").decode(),
+        shape=shape_of(confirmation.arguments),
+        seen=hash_as_shown(confirmation),
+        version=digest(repr((state, verdict, standing, confirmation.tool_description, agent))),
         state=state,
         verdict=verdict,
+        standing=standing,
     )
 
 

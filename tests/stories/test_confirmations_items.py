@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from confirmations.items import Names, as_text, in_order, is_waiting, item_of, state_of, verdict_of, visible
+from confirmations.items import (
+    Names,
+    as_text,
+    hash_as_shown,
+    in_order,
+    is_waiting,
+    item_of,
+    shape_of,
+    state_of,
+    verdict_of,
+    visible,
+)
 from gateway import Confirmation
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -143,3 +154,34 @@ def test_a_call_past_its_time_waits_no_longer_whatever_a_list_says() -> None:
     assert is_waiting(call, limit=300, now=NOW)
     assert not is_waiting(call, limit=300, now=NOW + timedelta(seconds=7))
     assert not is_waiting(replace(call, status="rejected"), limit=300, now=NOW)
+
+
+def test_what_an_answer_was_given_to_is_told_by_one_hash() -> None:
+    told = asked(arguments={"path": "/a", "deep": {"n": 1}}, agent_id="agt", provider_id="prv")
+    elsewhere = replace(told, tool_description="Deletes", agent_name="Files", tenant="acme", arguments={
+        "deep": {"n": 1.0}, "path": "/a"
+    })  # fmt: skip
+    assert hash_as_shown(told) == hash_as_shown(elsewhere)
+    changes: list[dict[str, Any]] = [{"risk": "low"}, {"arguments": {}}, {"tool": "x"}, {"end_user": "bo"}]
+    for change in [*changes, {"provider_id": ""}, {"id": "other"}, {"agent_id": ""}]:
+        assert hash_as_shown(replace(told, **change)) != hash_as_shown(told)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": 1, "b": "x"}, {"b": "y", "a": 2.5}, True),
+        ({"a": 1}, {"a": "1"}, False),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 1}, {"a": None}, False),
+        ({"a": 1}, {"a": 1, "b": 1}, False),
+        ({"a": ["x", "y"]}, {"a": ["z"]}, True),
+        ({"a": [1, "x"]}, {"a": ["x", 2, 3]}, True),
+        ({"a": []}, {"a": [1]}, False),
+        ({"a": [{"b": 1}, {"c": 1}]}, {"a": [{"b": 1, "c": 1}]}, False),
+        ({"a": {}}, {"a": []}, False),
+        ({"a": {"b": 1}}, {"a": 1, "b": 1}, False),
+    ],
+)
+def test_arguments_of_one_shape_are_known(one: Any, other: Any, same: bool) -> None:
+    assert (shape_of(one) == shape_of(other)) is same
