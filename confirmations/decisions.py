@@ -15,8 +15,9 @@ from django.utils import timezone
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN, decided
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, NOTHING_RAN, State, hash_of, state_of, verdict_of
-from confirmations.models import Answering, Decision
+from confirmations.items import GONE, NOTHING_RAN, State, state_of, verdict_of
+from confirmations.models import Answering
+from confirmations.record import Evidence, Kind, record
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
     AlreadyResolved,
@@ -182,22 +183,26 @@ def _record(
     reason: str,
     ran: bool | None,
 ) -> None:
-    Decision.objects.create(
-        gateway=identity.gateway,
-        confirmation_id=asked.id,
-        tool=asked.tool[:300],
-        arguments=hash_of(asked.arguments),
-        risk=asked.risk,
-        agent_id=asked.agent_id,
-        agent_name=asked.agent_name[:300],
-        end_user=asked.end_user,
-        tenant=asked.tenant,
-        user=user,
+    record(
+        user,
+        Evidence.of(asked),
         approve=approve,
         reason=reason,
-        outcome=_in_words(outcome)[:500],
+        kind=_kind(outcome, ran),
+        outcome=_in_words(outcome),
         ran=ran,
     )
+
+
+def _kind(outcome: Outcome, ran: bool | None) -> Kind:
+    match outcome:
+        case Outcome(tone="info"):
+            return Kind.ALREADY
+        case Outcome(state="approved"):
+            return Kind.NOTHING_RAN if ran is False else Kind.APPROVED
+        case Outcome(state="rejected"):
+            return Kind.REJECTED
+    return Kind.FAILED
 
 
 def _in_words(outcome: Outcome) -> str:

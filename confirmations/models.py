@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
 from django.db import models
@@ -14,34 +14,76 @@ ANSWERED_WITHIN = timedelta(seconds=10)  # from the click to the record
 
 
 class Decision(models.Model):
-    """One answer that somebody gave to a confirmation through Portico, whatever became of it."""
+    """One answer that somebody gave to a confirmation through Portico, whatever became of it: a link of the chain.
 
+    Written by `record.record`, and never again. It stands alone: who decided is kept as text too, since a person's row
+    may go. What is changed past this class, as by a queryset's update, is found by `manage.py verify_decisions`.
+    """
+
+    class Kind(models.TextChoices):
+        """What became of it, as far as the answer's own way tells."""
+
+        APPROVED = "approved", "Approved"
+        NOTHING_RAN = "nothing ran", "Approved, but nothing ran"
+        REJECTED = "rejected", "Rejected"
+        ALREADY = "already resolved", "Already resolved by somebody else"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled before it was sent"
+        FIRST = "first approval", "First of two approvals"
+        UNSURE = "unsure", "Cannot be sure"
+
+    number = models.PositiveBigIntegerField(unique=True)  # 1, 2, 3 …
     gateway = models.CharField(max_length=300)
     confirmation_id = models.CharField(max_length=200)
-    tool = models.CharField(max_length=300)
-    arguments = models.CharField(max_length=64)  # fingerprint: gateway.canonical
+    tool = models.TextField()
+    arguments_hash = models.CharField(max_length=64, blank=True)  # gateway.canonical; empty: nested too deeply
+    shown = models.CharField(max_length=64, blank=True)  # hash of the item as it was shown; empty: a program answered
     risk = models.CharField(max_length=20)
-    agent_id = models.CharField(max_length=200, blank=True)
-    agent_name = models.CharField(max_length=300, blank=True)
-    end_user = models.CharField(max_length=200, blank=True)  # the gateway's id of whom the call was for
-    tenant = models.CharField(max_length=200, blank=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    at = models.DateTimeField(auto_now_add=True)
+    agent_id = models.TextField(blank=True)
+    agent_name = models.TextField(blank=True)
+    end_user = models.TextField(blank=True)  # the gateway's id of whom the call was for
+    tenant = models.TextField(blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)  # not in the hash
+    who = models.CharField(max_length=200)  # the gateway's id of whoever decided
+    who_name = models.TextField()
+    at = models.DateTimeField()
     approve = models.BooleanField()
     reason = models.TextField(blank=True)
-    outcome = models.CharField(max_length=500)  # "approved", "rejected", "already resolved: …", "failed: …"
+    said = models.TextField(blank=True)  # the gateway's answer; empty: it was not asked, or said nothing
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    outcome = models.TextField()  # in words: "approved", "already resolved: …", "failed: …"
     ran = models.BooleanField(null=True)  # False: approved, but nobody was waiting any more
+    before = models.CharField(max_length=64, blank=True)  # the hash of the decision before; empty: the first one
+    hash = models.CharField(max_length=64)
 
     class Meta:
-        ordering = ["-at", "-pk"]
+        ordering = ["-number"]
         indexes = [
             models.Index(fields=["gateway", "confirmation_id"], name="decision_on"),
-            models.Index(fields=["user", "-at"], name="decision_by"),
-            models.Index(fields=["gateway", "tenant", "-at"], name="decision_in"),
+            models.Index(fields=["gateway", "end_user", "-number"], name="decision_for"),
+            models.Index(fields=["gateway", "tenant", "-number"], name="decision_in"),
         ]
 
     def __str__(self) -> str:
         return f"{self.tool}: {self.outcome}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("A decision is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("A decision is never deleted.")
+
+
+class ChainHead(models.Model):
+    """The last decision of the chain: one row, whose lock is the right to append."""
+
+    number = models.PositiveBigIntegerField(default=0)
+    hash = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.hash}"
 
 
 class Answering(models.Model):

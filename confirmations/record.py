@@ -1,0 +1,100 @@
+"""Portico's record of decisions: the one way in, and what of it somebody may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from confirmations.chain import FACTS, sealed
+from confirmations.items import hash_of
+from confirmations.models import ChainHead, Decision
+from gateway import Confirmation
+
+Kind = Decision.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the record keeps of the call that was decided on. All texts: `asdict` of it may be kept as JSON."""
+
+    confirmation_id: str
+    tool: str
+    arguments_hash: str
+    risk: str
+    agent_id: str
+    agent_name: str
+    end_user: str
+    tenant: str
+
+    @classmethod
+    def of(cls, call: Confirmation) -> Self:
+        return cls(
+            confirmation_id=call.id,
+            tool=call.tool,
+            arguments_hash=hash_of(call.arguments),
+            risk=call.risk,
+            agent_id=call.agent_id,
+            agent_name=call.agent_name,
+            end_user=call.end_user,
+            tenant=call.tenant,
+        )
+
+
+def record(
+    user: User,
+    call: Evidence,
+    *,
+    approve: bool,
+    reason: str,
+    kind: Kind,
+    outcome: str,
+    said: str = "",
+    shown: str = "",
+    ran: bool | None = None,
+) -> Decision:
+    """Append a decision to the chain, for good.
+
+    `outcome` says in words what became of it, `said` what the gateway answered; `shown` is the hash of the item as it
+    was shown (`items.hash_as_shown`); `ran` is False where an approval found nobody waiting.
+    """
+    with transaction.atomic():
+        # The lock of this row, or on SQLite the one that every transaction begins with: one writer at a time.
+        head = ChainHead.objects.select_for_update().get()
+        decision = Decision(
+            number=head.number + 1,
+            at=timezone.now(),
+            gateway=user.gateway,
+            user=user,
+            who=user.gateway_id,
+            who_name=_storable(str(user)),
+            approve=approve,
+            reason=_storable(reason),
+            confirmation_id=call.confirmation_id,
+            tool=_storable(call.tool),
+            risk=call.risk,
+            arguments_hash=call.arguments_hash,
+            shown=shown,
+            agent_id=_storable(call.agent_id),
+            agent_name=_storable(call.agent_name),
+            end_user=_storable(call.end_user),
+            tenant=_storable(call.tenant),
+            kind=kind.value,
+            outcome=_storable(outcome),
+            ran=ran,
+            said=_storable(said),
+            before=head.hash,
+        )
+        decision.hash = sealed({name: getattr(decision, name) for name in FACTS})
+        decision.save(force_insert=True)
+        head.number, head.hash = decision.number, decision.hash
+        head.save()
+    return decision
+
+
+def _storable(text: str) -> str:
+    """Databases refuse half a character pair, and PostgreSQL a NUL: an agent may write both."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
