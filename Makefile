@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo run test bench contract
+.PHONY: demo run test soak bench contract
 
 demo: .venv/.runtime
 	@$(BIN)/python -m config.serve --demo
@@ -19,6 +19,10 @@ test: .venv/.dev
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pytest tests --ignore=tests/browser -n auto --maxprocesses 4
 	$(BIN)/pytest tests/browser -n auto --maxprocesses 2
+
+# What takes minutes: 20 of silence, 50 MB, 500 runs.
+soak: .venv/.dev
+	$(BIN)/pytest tests -m soak -n 4
 
 # What the client relies on, asked of the embedded gateway in both dialects; or of a live one, with an admin's account:
 # make contract GATEWAY_URL=… GATEWAY_EMAIL=… GATEWAY_PASSWORD=… [AGENT_HOST=…, the host under which it reaches this one]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import nh3
+from django.utils.html import escape
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_core import StateCore
@@ -27,6 +28,8 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}, "code": {"class"}}
 CLASSES = {"a": {"picture"}, "span": {"leads", *filter(None, STANDARD_TYPES.values())}}
 PARSING_SHARE = 20  # the time parsing took, times this, has to pass before the next parse: 5 %
+LONGEST = 250_000  # characters of a text that are laid out: half a second. What follows is shown as it was written
+AT_ONCE = 50_000  # characters that are parsed in one go while others wait, and more only where one block is longer
 LONGEST_COLOURED = 20_000  # characters of a code block; a lexer may be slow, and nobody reads more for its colours
 
 COPY_CODE = '<button type="button" class="copy" data-copy-code>Copy code</button>'  # seen where scripts run
@@ -130,7 +133,14 @@ _cleaner = nh3.Cleaner(
 
 def render(text: str) -> str:
     """The whole text as HTML."""
-    return _clean(_markdown.render(text))
+    if len(text) <= LONGEST:
+        return _clean(_markdown.render(text))
+    end = text.rfind("\n\n", 0, LONGEST) + 1 or LONGEST
+    return _clean(_markdown.render(text[:end])) + _as_written(text[end:])
+
+
+def _as_written(text: str) -> str:
+    return f'<p class="said">{escape(text)}</p>' if text.strip() else ""
 
 
 def _clean(html: str) -> str:
@@ -149,16 +159,28 @@ class Blocks:
     """A text that is still being written, cut into finished blocks and the tail after them."""
 
     def __init__(self) -> None:
-        self.tail = ""
+        self._pieces = [""]  # of the tail, joined when somebody asks: to add to a long text is to copy it
+        self._length = 0  # of the tail
+        self._finished = 0  # characters before it
+        self._at_once = AT_ONCE
         self._parse_again_at = 0.0  # seconds of the monotonic clock
+
+    @property
+    def tail(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
 
     def add(self, delta: str) -> str:
         """Take more text. Returns the HTML of the blocks that it finished; empty for none.
 
         Only complete lines are parsed, only when one was completed, and at most 5 % of the time: one long list
-        would be quadratic otherwise.
+        would be quadratic otherwise. What comes too fast for that, and is too long in the end, is not laid out.
         """
-        self.tail += delta
+        self._pieces.append(delta)
+        self._length += len(delta)
+        if self._finished + self._length > LONGEST:
+            return self._cut_as_written() if self._length > AT_ONCE else ""
         if "\n" not in delta:
             return ""
         started = time.monotonic()
@@ -171,25 +193,44 @@ class Blocks:
 
     def finish(self) -> str:
         """The HTML of all that is left."""
-        html = render(self.tail) if self.tail.strip() else ""
-        self.tail = ""
-        return html
+        tail = self.tail
+        is_short = self._finished + len(tail) <= LONGEST
+        self._begin_tail("")
+        self._finished = 0
+        if not tail.strip():
+            return ""
+        return render(tail) if is_short else _as_written(tail)
+
+    def _begin_tail(self, text: str) -> None:
+        self._pieces = [text]
+        self._length = len(text)
 
     def _cut(self) -> str:
         """Render what lies before the last top-level block, which may still grow."""
-        complete = self.tail.rfind("\n") + 1
+        tail = self.tail
+        complete = tail.rfind("\n", 0, self._at_once) + 1
         environment: dict[str, object] = {}
-        tokens = _markdown.parse(self.tail[:complete], environment)
+        tokens = _markdown.parse(tail[:complete], environment)
         starts = [index for index, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
-        if len(starts) < 2:
-            return ""
-        last = starts[-1]
-        finished: list[Token] = tokens[:last]
-        begins = tokens[last].map
+        begins = tokens[starts[-1]].map if len(starts) > 1 else None
         if begins is None:
+            if len(tail) > self._at_once:
+                self._at_once *= 2
             return ""
-        self.tail = self.tail[_offset_of_line(self.tail, begins[0]) :]
-        return _clean(_markdown.renderer.render(finished, _markdown.options, environment))
+        self._at_once = AT_ONCE
+        self._cut_at(_offset_of_line(tail, begins[0]))
+        return _clean(_markdown.renderer.render(tokens[: starts[-1]], _markdown.options, environment))
+
+    def _cut_as_written(self) -> str:
+        """Up to the last end of a line."""
+        tail = self.tail
+        end = tail.rfind("\n") + 1 or len(tail)
+        self._cut_at(end)
+        return _as_written(tail[:end])
+
+    def _cut_at(self, offset: int) -> None:
+        self._begin_tail(self.tail[offset:])
+        self._finished += offset
 
 
 def _offset_of_line(text: str, line: int) -> int:

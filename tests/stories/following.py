@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+import requests
+
 from tests.portico import Visitor
 
 PATIENCE = 20  # seconds
@@ -25,14 +27,22 @@ def events_of(visitor: Visitor, run: str, after: int = 0) -> Generator[tuple[int
     with visitor.gets(f"/runs/{run}/events/?after={after}", stream=True) as response:
         assert response.status_code == 200, response.status_code
         assert response.headers["content-type"].startswith("text/event-stream")
-        fields: dict[str, str] = {}
-        for line in response.iter_lines(decode_unicode=True):
-            if line and not line.startswith(":"):
-                name, _, value = line.partition(": ")
-                fields[name] = value
-            elif "event" in fields:
+        for frame in frames_of(response):
+            fields = dict(line.split(": ", 1) for line in frame.split("\n") if not line.startswith(":"))
+            if "event" in fields:
                 yield int(fields["id"]), fields["event"], json.loads(fields["data"])
-                fields = {}
+
+
+def frames_of(response: requests.Response) -> Generator[str]:
+    """What stands between empty lines, however long: `iter_lines` would copy a long line for each of its chunks."""
+    rest = bytearray()
+    for chunk in response.iter_content(None):
+        searched = max(0, len(rest) - 1)
+        rest += chunk
+        if (end := rest.rfind(b"\n\n", searched)) >= 0:
+            frames = rest[:end].decode()
+            del rest[: end + 2]
+            yield from frames.split("\n\n")
 
 
 def watched(visitor: Visitor, run: str, after: int = 0) -> tuple[str, str]:
