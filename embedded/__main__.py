@@ -15,12 +15,14 @@ from embedded.house import Options, open_house
 from embedded.servers import PortTaken, quiet_expected_endings
 
 COULD_NOT_START = 2
+NESTED = 10_000  # levels of JSON that are passed on, about as many as the real gateway does
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = read_options(arguments)
     logging.basicConfig(level=logging.WARNING)
     quiet_expected_endings()
+    sys.setrecursionlimit(NESTED)
     make_loop = uvicorn.Config("embedded").get_loop_factory()
     with asyncio.Runner(loop_factory=make_loop) as runner:
         try:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
+
+from gateway import deep
 
 
 def canonical(value: object) -> str:
-    """Sorted keys, no spaces, UTF-8; a whole number is written without a fraction, as JavaScript does."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Keys sorted by code point, no spaces; a whole number is written without a fraction, as JavaScript does."""
+    return deep.dumps(_plain(value), sort_keys=True)
+
+
+def as_bytes(text: str) -> bytes:
+    """UTF-8; half a surrogate pair, which JSON can spell and UTF-8 cannot, as three bytes of its own."""
+    return text.encode(errors="surrogatepass")
 
 
 def fingerprint(value: object) -> str:
@@ -17,15 +23,18 @@ def fingerprint(value: object) -> str:
 
 
 def digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(as_bytes(text)).hexdigest()
 
 
 def _plain(value: object) -> object:
-    match value:
-        case float() if value.is_integer() and abs(value) < 1e21:
-            return int(value)
-        case dict():
-            return {key: _plain(entry) for key, entry in value.items()}
-        case list():
-            return [_plain(entry) for entry in value]
+    return deep.folded(value, _number, _entries)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return int(value)
     return value
+
+
+def _entries(holder: object, within: list[object]) -> object:
+    return dict(zip(holder, within, strict=True)) if isinstance(holder, dict) else within

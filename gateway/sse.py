@@ -22,12 +22,13 @@ class Reader:
     """Feed it the bytes as they come, cut anywhere; it gives the events that are complete.
 
     CR, LF and CRLF end a line; comments, `id` and `retry` are passed over. Raises StreamMalformed for an event
-    larger than LARGEST_EVENT, and at the end of a body in which nothing was an event stream.
+    larger than `largest` bytes, and at the end of a body in which nothing was an event stream.
     """
 
-    __slots__ = ("_after_cr", "_at_start", "_is_foreign", "_is_understood", "_rest")
+    __slots__ = ("_after_cr", "_at_start", "_is_foreign", "_is_understood", "_largest", "_rest")
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_EVENT) -> None:
+        self._largest = largest
         self._rest = bytearray()  # never longer than an event may be, and what comes in one piece
         self._after_cr = False
         self._at_start = True
@@ -45,11 +46,11 @@ class Reader:
         if end >= 0:
             blocks = bytes(rest[:end]).split(b"\n\n")
             del rest[: end + 2]
-            if end > LARGEST_EVENT and max(map(len, blocks)) > LARGEST_EVENT:
-                raise StreamMalformed("an event larger than 1 MiB")
+            if end > self._largest and max(map(len, blocks)) > self._largest:
+                raise StreamMalformed(f"an event larger than {self._largest} bytes")
             events = self._events(blocks)
-        if len(rest) > LARGEST_EVENT:
-            raise StreamMalformed("an event larger than 1 MiB")
+        if len(rest) > self._largest:
+            raise StreamMalformed(f"an event larger than {self._largest} bytes")
         return events
 
     def close(self) -> list[ServerSentEvent]:

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from ag_ui.core import Event, RunAgentInput
 
+from gateway import deep
 from gateway.answers import Decoder
 from gateway.errors import GatewayUnavailable, MalformedReply, StreamBroken, StreamMalformed, StreamSilent
 from gateway.refusals import refusal
@@ -219,6 +220,7 @@ class ConfirmationEvents(_Stream):
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__("GET", url, token, "", _CONFIRMATIONS)
+        self._reader = Reader(LARGEST_ANSWER)  # arguments are told whole, as in the list
         self._waiting: Iterator[ConfirmationEvent] = iter(())  # what came together with the last one
 
     async def __aenter__(self) -> Self:
@@ -241,8 +243,8 @@ class ConfirmationEvents(_Stream):
 def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEvent]:
     for one in sent:
         try:
-            doc = mapping_of(json.loads(one.data), one.event)
-        except (ValueError, RecursionError) as exc:
+            doc = mapping_of(deep.loads(one.data), one.event)
+        except ValueError as exc:
             raise StreamMalformed("an event that is not JSON") from exc
         match one.event:
             case "CONFIRMATION_REQUIRED":

@@ -1,5 +1,6 @@
 """The embedded gateway as a process of its own, for tests."""
 
+import json
 import re
 import signal
 import subprocess
@@ -85,7 +86,11 @@ class Embedded:
 
     def dial(self, **turns: Any) -> dict[str, Any]:
         """Turn dials, such as `dial(hold={"email": …, "tool": …})`; gives what they answer."""
-        answer = requests.post(f"{self.url}/_dials", json=turns, timeout=TIMEOUT)
+        return self.dial_raw(json.dumps(turns))
+
+    def dial_raw(self, turns: str) -> dict[str, Any]:
+        """The same in JSON, for values that `json` cannot write."""
+        answer = requests.post(f"{self.url}/_dials", data=turns.encode(), timeout=TIMEOUT)
         answer.raise_for_status()
         document: dict[str, Any] = answer.json()
         return document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import RemoteDisconnected
@@ -15,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ProtocolError
 
+from gateway import deep
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
 from gateway.errors import GatewayUnavailable, MalformedReply, NotOffered
 from gateway.refusals import refusal
@@ -110,8 +110,8 @@ class Wire:
         if not 200 <= status < 300:
             raise refusal(status, content)
         try:
-            return json.loads(content)
-        except (ValueError, RecursionError) as exc:  # the latter: nested deeper than we follow
+            return deep.loads(content)
+        except ValueError as exc:
             raise MalformedReply("not JSON") from exc
 
     def _exchange(
