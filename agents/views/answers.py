@@ -17,7 +17,10 @@ from agents.models import Run
 @signed_in
 @require_POST
 def answers(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
-    """All answers of one run at once: the agent goes on with them, or the form comes back as it was filled in."""
+    """All answers of one run at once: the agent goes on with them, or the form comes back as it was filled in.
+
+    What was typed so far is only kept with `keep`, and gets a further row of a list with `more`.
+    """
     run = get_object_or_404(
         Run.objects.select_related("message__conversation"),
         id=run_id,
@@ -27,17 +30,32 @@ def answers(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
     conversation = run.message.conversation
     if run.status != Run.Status.ASKING:
         return redirect(conversation)  # answered already
-    if "leave" in request.POST:
-        answered, is_whole = interrupts.left(run.interrupts), True
-    else:
-        answered, is_whole = interrupts.answered(run.interrupts, run.parts, request.POST.dict())
+    typed, more = request.POST.dict(), request.POST.get("more", "")
+    if more or "keep" in typed:
+        _keep(run, interrupts.typed_into(run.interrupts, typed, more))
+        return _back(run, more) if more else HttpResponse(status=204)
+    answered, is_whole = interrupts.left(run.interrupts), True
+    if "leave" not in typed:
+        answered, is_whole = interrupts.answered(run.interrupts, run.parts, typed)
     if not is_whole:
-        Run.objects.filter(id=run.id, status=Run.Status.ASKING).update(interrupts=answered)
-        return redirect(f"{conversation.get_absolute_url()}#asks-{run.id}")
+        _keep(run, answered)
+        return _back(run)
     try:
         talking.resume(request.gateway, run, answered)
     except talking.StillAnswering as exc:
-        typed, _ = interrupts.answered(run.interrupts, run.parts, request.POST.dict(), is_sent=False)
-        Run.objects.filter(id=run.id, status=Run.Status.ASKING).update(interrupts=typed)
+        _keep(run, interrupts.typed_into(run.interrupts, typed))
         messages.error(request, exc.message)
     return redirect(conversation)
+
+
+def _keep(run: Run, typed: list[interrupts.Kept]) -> None:
+    """Unless it was answered meanwhile."""
+    run.interrupts = typed
+    Run.objects.filter(id=run.id, status=Run.Status.ASKING).update(interrupts=typed)
+
+
+def _back(run: Run, more: str = "") -> HttpResponse:
+    """To the form, and in it to what has to be looked at next."""
+    place = interrupts.place_to_go_on(run.interrupts, run.parts, more)
+    part = f"field-{run.id}-{place}" if place else f"asks-{run.id}"
+    return redirect(f"{run.message.conversation.get_absolute_url()}#{part}")

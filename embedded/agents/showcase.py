@@ -48,7 +48,7 @@ from embedded.ids import new_id
 PACE = 0.02  # seconds between two pieces
 OFFER = (
     "Ask me to: think aloud, use a tool, use steps, ask a sub-agent, show state, make a plan, send custom events, "
-    "speak in roles, take a snapshot, ask me, approve, form, several, unknown, expire, tell usage."
+    "speak in roles, take a snapshot, ask me, approve, form, trip, several, unknown, expire, tell usage."
 )
 
 
@@ -284,6 +284,50 @@ def a_form() -> Interrupt:
     return Interrupt(id=f"form:{new_id()}", reason="form", message="Please book your room", response_schema=schema)
 
 
+def a_trip() -> Interrupt:
+    """With objects and lists in each other, as schemas are that programs write."""
+    person = {
+        "type": "object",
+        "title": "Traveller",
+        "properties": {
+            "name": {"type": "string", "title": "Name"},
+            "age": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}], "title": "Age"},
+            "passport": {"$ref": "#/$defs/Passport"},
+        },
+        "required": ["name"],
+    }
+    passport = {
+        "type": "object",
+        "title": "Passport",
+        "properties": {
+            "number": {"type": "string", "title": "Number"},
+            "country": {"type": "string", "title": "Country"},
+        },
+        "required": ["number", "country"],
+    }
+    classes = [{"const": 1, "title": "First class"}, {"const": 2, "title": "Second class"}]
+    schema = {
+        "type": "object",
+        "$defs": {"Person": person, "Passport": passport},
+        "properties": {
+            "email": {"type": "string", "format": "email", "title": "E-mail"},
+            "leaves": {"type": "string", "format": "date", "title": "Leaves on"},
+            "class": {"title": "Class", "oneOf": classes, "default": 2},
+            "extras": {"type": "array", "title": "Extras", "items": {"enum": ["bicycle", "dog", "pram"]}},
+            "stops": {"type": "array", "title": "Stops", "items": {"type": "string"}, "uniqueItems": True},
+            "travellers": {
+                "type": "array",
+                "title": "Travellers",
+                "items": {"$ref": "#/$defs/Person"},
+                "minItems": 1,
+                "maxItems": 4,
+            },
+        },
+        "required": ["email", "leaves", "travellers"],
+    }
+    return Interrupt(id=f"trip:{new_id()}", reason="form", message="Who travels, and when?", response_schema=schema)
+
+
 async def ask(question: Asked) -> Showing:
     async for event in say("I need to know something first."):
         yield event
@@ -299,6 +343,10 @@ async def approve(question: Asked) -> Showing:
 
 async def form(question: Asked) -> Showing:
     yield waiting(question, a_form())
+
+
+async def trip(question: Asked) -> Showing:
+    yield waiting(question, a_trip())
 
 
 async def several(question: Asked) -> Showing:
@@ -335,6 +383,7 @@ SHOWS: tuple[tuple[str, Show], ...] = (
     (r"unknown", unknown),
     (r"approve|approval", approve),
     (r"\bform\b", form),
+    (r"\btrip\b", trip),
     (r"\bask me\b|question", ask),
     (r"snapshot", snapshot),
     (r"\bstate\b", state),
