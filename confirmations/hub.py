@@ -24,13 +24,14 @@ from typing import Any, Literal, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.template.loader import render_to_string
 
 from accounts import bus
 from accounts.sessions import GatewaySession, watch_end
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, RISKS, State, is_waiting, item_of, state_of, verdict_of
+from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, State, is_waiting, state_of, verdict_of
+from confirmations.listing import rows_of
 from confirmations.models import did_run, is_being_answered
+from confirmations.rows import Row, finished
 from gateway import Confirmation, Gateway
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 from gateway.streams import Alive, Asked, ConfirmationEvents, Resolved
@@ -41,6 +42,7 @@ T = TypeVar("T")
 LOOK_AGAIN = 3.0  # seconds between two readings of the list while something is shown
 RECORDED_WITHIN = 2.0  # seconds: gateways let go of a call first and write down how it ended after that
 STAYS = 6.0  # seconds that a decided item stays in its place
+FRESH = LOOK_AGAIN + 1  # seconds for which what was read may be shown on a page
 LINGER = 10.0  # seconds that the stream outlives the last page, since people go from page to page
 OPENING = 15.0  # seconds until a gateway that accepts but says nothing counts as away
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts
@@ -130,7 +132,8 @@ class Shown:
     seen: float  # loop time at which the gateway last told that it waits
     state: State = "waiting"
     verdict: str = ""
-    html: str = ""  # empty until it is rendered
+    row: Row | None = None  # None until it is rendered
+    html: str = ""
     leaves: asyncio.TimerHandle | None = None
     unheld: float = 0.0  # loop time at which it was first found neither held nor decided
 
@@ -155,6 +158,7 @@ class Hub:
         self.state: LineState = "connecting"
         self.items: dict[str, Shown] = {}
         self.number = 0
+        self._count = 0  # of what waits, as it was last told
         self._book = NameBook(identity)
         self._settled: OrderedDict[str, None] = OrderedDict()
         self._offset = timedelta()  # the gateway's clock minus ours
@@ -164,6 +168,8 @@ class Hub:
         self._serving: asyncio.Task[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._has_loaded = False
+        self._read_from = 0.0  # loop time at which the list was last asked for, and came
+        self._stale_from = 0.0  # loop time of the last reason to look again
         self._pauses = backoff()
         self._check_at = 0.0  # Unix seconds at which the gateway is asked whether it still knows this person
         self._look_now = asyncio.Event()
@@ -358,7 +364,15 @@ class Hub:
     # -- what is shown ------------------------------------------------------------------------------------------
 
     def look(self) -> None:
+        self._stale_from = self.loop.time()
         self._look_now.set()
+
+    def rows(self) -> list[tuple[Row, str]] | None:
+        """What waits, rendered; None when that may not be the latest. From any thread."""
+        is_fresh = self.loop.time() - self._read_from < FRESH and self._read_from > self._stale_from
+        waiting = [(one.row, one.html) for one in list(self.items.values()) if one.state == "waiting"]
+        rows = [(row, html) for row, html in waiting if row is not None]
+        return rows if self.state == "live" and is_fresh and len(rows) == len(waiting) else None
 
     def shows(self, confirmation_id: str) -> bool:
         return confirmation_id in self.items
@@ -384,6 +398,7 @@ class Hub:
         await self._ask(self._book.ask_agents, gateway, listed)
         for confirmation in listed:
             self._saw(confirmation, asked)
+        self._read_from = asked
         ids = {one.id for one in listed}
         over = [one for one in self._waiting() if one.confirmation.id not in ids and one.seen < asked]
         if over:
@@ -399,19 +414,19 @@ class Hub:
                 return
             self._book.learn(confirmation)
             self.items[confirmation.id] = Shown(confirmation, seen)
-            self._touch(confirmation.id)
+            self.touch(confirmation.id)
             return
         if shown.state == "lost" and shown.seen < seen:
             shown.state, shown.verdict = "waiting", ""
             if shown.leaves is not None:
                 shown.leaves.cancel()
-            self._touch(confirmation.id)
+            self.touch(confirmation.id)
         if shown.state == "waiting":
             shown.seen = max(shown.seen, seen)
             shown.unheld = 0.0
             if confirmation.tool_description and not shown.confirmation.tool_description:
                 shown.confirmation = confirmation  # told with more words than before
-                self._touch(confirmation.id)
+                self.touch(confirmation.id)
 
     async def _settle(self, gateway: Gateway, shown: Shown) -> None:
         """It waits no longer: find out how it ended. Stays as it is while the gateway does not say."""
@@ -448,15 +463,16 @@ class Hub:
             self._settled[confirmation_id] = None
             if len(self._settled) > REMEMBERED:
                 self._settled.popitem(last=False)
-        self._touch(confirmation_id)
+        self.touch(confirmation_id)
 
     def _drop(self, confirmation_id: str) -> None:
         if self.items.pop(confirmation_id, None) is not None:
-            self._touch(confirmation_id)
+            self.touch(confirmation_id)
 
     # -- what is sent -------------------------------------------------------------------------------------------
 
-    def _touch(self, confirmation_id: str) -> None:
+    def touch(self, confirmation_id: str) -> None:
+        """Show it anew."""
         self._dirty[confirmation_id] = None
         self._changed.set()
 
@@ -473,9 +489,10 @@ class Hub:
             await self._changed.wait()
             self._changed.clear()
             dirty, self._dirty = list(self._dirty), {}
-            for confirmation_id, html in (await self._rendered(dirty)).items():
-                if shown := self.items.get(confirmation_id):
-                    shown.html = html
+            for row, html in await self._rendered(dirty):
+                if shown := self.items.get(row.id):
+                    shown.row, shown.html = row, html
+            self._count = len(self._waiting())
             if self._says_whole:
                 self._says_whole = self._says_state = False
                 self._has_loaded = True
@@ -493,8 +510,8 @@ class Hub:
         shown = self.items.get(confirmation_id)
         if shown is None:
             self._send(self._frame("gone", id=confirmation_id))
-        else:
-            self._send(self._frame("item", id=confirmation_id, html=shown.html))
+        elif shown.row:
+            self._send(self._frame("item", id=confirmation_id, html=finished(shown.html, shown.row, self.now)))
 
     def _send(self, frame: str) -> None:
         for follower in self._followers:
@@ -506,34 +523,20 @@ class Hub:
                 "type": kind,
                 "number": self.number,
                 "state": self.state,
-                "count": len(self._waiting()),
+                "count": self._count,
                 "clock": round(self.now.timestamp() * 1000),
                 **more,
             }
         )
 
     def _whole(self) -> str:
-        shown = [one for one in self.items.values() if one.html]
-        shown.sort(key=lambda one: (RISKS.index(one.confirmation.risk), one.confirmation.asked_at))
-        return self._frame("queue", html="".join(one.html for one in shown))
+        shown = [(one.row, one.html) for one in self.items.values() if one.row]
+        shown.sort(key=lambda one: one[0].order)
+        return self._frame("queue", html="".join(finished(html, row, self.now) for row, html in shown))
 
-    async def _rendered(self, ids: list[str]) -> dict[str, str]:
+    async def _rendered(self, ids: list[str]) -> list[tuple[Row, str]]:
         wanted = [(one.confirmation, one.state, one.verdict) for each in ids if (one := self.items.get(each))]
-        if not wanted:
-            return {}
-        return await _in_database(self._render, wanted, self.now)
-
-    def _render(self, wanted: list[tuple[Confirmation, State, str]], now: datetime) -> dict[str, str]:
-        self._book.find_people([confirmation for confirmation, _, _ in wanted])
-        return {
-            confirmation.id: render_item(confirmation, self._book, state, verdict, now)
-            for confirmation, state, verdict in wanted
-        }
-
-
-def render_item(confirmation: Confirmation, book: NameBook, state: State, verdict: str, now: datetime) -> str:
-    item = item_of(confirmation, book.names, limit=settings.CONFIRMATION_LIMIT, now=now, state=state, verdict=verdict)
-    return render_to_string("confirmations/_item.html", {"item": item})
+        return await _in_database(rows_of, self._book, wanted) if wanted else []
 
 
 async def _in_database(call: Callable[..., T], *arguments: object) -> T:
@@ -557,6 +560,12 @@ def now_of(identity: Identity) -> datetime:
     return hub.now if hub is not None else datetime.now(UTC)
 
 
+def rows_now(identity: Identity) -> list[tuple[Row, str]] | None:
+    """What waits for this person, rendered, where this process has it at hand; from any thread."""
+    hub = _hubs.get(identity)
+    return hub.rows() if hub is not None else None
+
+
 def decided(gateway: str, confirmation_id: str) -> None:
     """Somebody answered: every hub that shows it, in any process, looks at once. From any thread."""
     bus.tell("decided", [gateway, confirmation_id])
@@ -568,6 +577,14 @@ def _hear_decided(payload: tuple[str, str]) -> None:
     for hub in list(_hubs.values()):
         if hub.identity.gateway == gateway and hub.shows(confirmation_id):
             hub.loop.call_soon_threadsafe(hub.look)
+
+
+@bus.hears("standing")
+def _hear_standing(payload: tuple[str, str]) -> None:
+    gateway, confirmation_id = payload
+    for hub in list(_hubs.values()):
+        if hub.identity.gateway == gateway and hub.shows(confirmation_id):
+            hub.loop.call_soon_threadsafe(hub.touch, confirmation_id)
 
 
 async def close_all() -> None:

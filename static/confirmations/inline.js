@@ -1,40 +1,63 @@
 // Shows an approval that this person is asked for inside the chat that caused it: after each open tool call that it matches. Events
-// and tool calls come in any order. Without it: the queue page has the same approval.
+// and tool calls come in any order, and what an agent wrote is rendered anew around it. Without it: the desk has the same approval.
+import { replaceKeeping, sectionOf } from "confirmations/fragment"
+import { elements, isWaiting } from "confirmations/rows"
+
 const log = document.querySelector("[role=log]")
 const me = document.body.dataset.person
-const waiting = new Map() // id -> item as the socket sent it last, decided ones included
+const waiting = new Map() // id -> its row as the socket told it last, decided ones included
+const made = new Map() // id -> copies, in the log or taken out of it with what was around them
 const DECIDED = 8000 // ms that a verdict stays when nobody says that it is gone
-
-function read(html) {
-  const template = document.createElement("template")
-  template.innerHTML = html // rendered by our own templates, everything in it escaped there
-  return [...template.content.children].filter(item => item.dataset.endUser === me)
-}
+let typing // the field of a copy that had the focus last
 
 // As far as the event names them: a call without an agent, or whose arguments are not told, may be any such call.
 const same = (told, open) => !told || !open || told === open
 
-function matches(item, call) {
+function matches(row, call) {
   return (
-    same(item.dataset.agent, call.dataset.agent) &&
-    item.dataset.tool === call.dataset.tool &&
-    same(item.dataset.argumentsHash, call.dataset.argumentsHash)
+    same(row.dataset.agent, call.dataset.agent) &&
+    row.dataset.tool === call.dataset.tool &&
+    same(row.dataset.argumentsHash, call.dataset.argumentsHash)
   )
 }
 
-const copies = id => [...log.querySelectorAll("[data-inline-approval]")].filter(copy => copy.dataset.inlineApproval === id)
+const copiesOf = id => made.get(id) ?? made.set(id, []).get(id)
 
-function place(id, item, call) {
-  const copy = document.createElement("ul")
-  copy.className = "items"
-  copy.role = "list"
+/** One that lost its place, with all that was typed in it; else a new one. */
+function copyOf(id, row) {
+  const lost = copiesOf(id).find(copy => !copy.isConnected)
+  if (lost) return lost
+  const copy = document.createElement("div")
+  copy.role = "group"
   copy.ariaLabel = "Approval needed"
   copy.dataset.inlineApproval = id
-  copy.append(item.cloneNode(true))
+  copiesOf(id).push(copy)
+  fill(copy, row)
+  return copy
+}
+
+async function fill(copy, row) {
+  const { confirmation: id, version } = row.dataset
+  copy.dataset.version = version
+  try {
+    const fresh = await sectionOf(row)
+    if (waiting.get(id)?.dataset.version !== version) return
+    const old = copy.firstElementChild
+    const hadFocus = copy.contains(document.activeElement)
+    old ? replaceKeeping(old, fresh) : copy.append(fresh)
+    window.htmx?.process(copy)
+    if (hadFocus && !isWaiting(row)) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
+  } catch {
+    delete copy.dataset.version // the next change tries again
+  }
+}
+
+function place(id, row, call) {
+  const copy = copyOf(id, row)
   let after = call
   while (after.nextElementSibling?.dataset.inlineApproval) after = after.nextElementSibling
   after.after(copy)
-  window.htmx?.process(copy)
+  if (typing && copy.contains(typing) && document.activeElement === document.body) typing.focus({ preventScroll: true })
 }
 
 function follows(call, id) {
@@ -44,46 +67,42 @@ function follows(call, id) {
 }
 
 function match() {
-  for (const [id, item] of waiting) {
-    if (item.dataset.state !== "waiting") continue
+  for (const [id, row] of waiting) {
+    if (!isWaiting(row)) continue
     for (const call of log.querySelectorAll("[data-open-call]"))
-      if (matches(item, call) && !follows(call, id)) place(id, item, call)
+      if (matches(row, call) && !follows(call, id)) place(id, row, call)
   }
 }
 
 function remove(id) {
   waiting.delete(id)
-  for (const copy of copies(id)) copy.remove()
+  for (const copy of copiesOf(id)) copy.remove()
+  made.delete(id)
 }
 
-function put(item) {
-  const id = item.dataset.confirmation
-  const before = waiting.get(id)
-  waiting.set(id, item)
-  if (before && before.dataset.state !== item.dataset.state) {
-    for (const copy of copies(id)) {
-      const hadFocus = copy.contains(document.activeElement)
-      copy.replaceChildren(item.cloneNode(true))
-      window.htmx?.process(copy)
-      if (hadFocus) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
-    }
-  }
-  if (item.dataset.state !== "waiting") setTimeout(() => waiting.get(id) === item && remove(id), DECIDED)
+function put(row) {
+  const { confirmation: id, version } = row.dataset
+  waiting.set(id, row)
+  for (const copy of copiesOf(id)) if (copy.dataset.version !== version) fill(copy, row)
+  if (!isWaiting(row)) setTimeout(() => waiting.get(id) === row && remove(id), DECIDED)
 }
+
+const mine = html => elements(html).filter(row => row.dataset.endUser === me)
 
 if (log && me) {
   document.addEventListener("confirmations:queue", ({ detail }) => {
-    const fresh = read(detail.html)
-    const ids = new Set(fresh.map(item => item.dataset.confirmation))
+    const fresh = mine(detail.html)
+    const ids = new Set(fresh.map(row => row.dataset.confirmation))
     for (const id of [...waiting.keys()]) if (!ids.has(id)) remove(id)
     fresh.forEach(put)
     match()
   })
   document.addEventListener("confirmations:item", ({ detail }) => {
-    read(detail.html).forEach(put)
+    mine(detail.html).forEach(put)
     match()
   })
   document.addEventListener("confirmations:gone", ({ detail }) => remove(detail.id))
+  log.addEventListener("focusin", ({ target }) => (typing = target.closest("[data-inline-approval]") ? target : undefined))
   new MutationObserver(() => waiting.size && match()).observe(log, {
     childList: true,
     subtree: true,

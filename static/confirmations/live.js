@@ -3,7 +3,6 @@
 const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", ended: "Signed out" }
 const QUIET = 10000 // ms: the longest pause between two attempts
 const GIVEN_UP = 4401 // close code: the session ended
-const plain = document.title
 let socket
 let pause = 1000
 let timer
@@ -24,7 +23,7 @@ function count(number) {
     badge.textContent = number || ""
     badge.hidden = !number
   }
-  document.title = number ? `(${number}) ${plain}` : plain
+  tell("count", { number })
 }
 
 function end(message) {

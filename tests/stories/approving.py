@@ -59,7 +59,7 @@ class OpenPage:
             self.items.pop(frame["id"])
         if frame["type"] != "state":
             self.numbers.append(frame["number"])
-        for item in re.findall(r"<li class=\"item.*?</li>", frame.get("html", ""), re.S):
+        for item in re.findall(r"<li class=\"call.*?</li>", frame.get("html", ""), re.S):
             found = re.search(r'data-confirmation="([^"]+)" data-state="([^"]+)"', item)
             assert found, item[:200]
             self.items[found[1]] = words(item)

@@ -1,0 +1,158 @@
+"""A confirmation as one row of the desk, and which rows somebody wants to see. Free of I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, Self, get_args
+from urllib.parse import urlencode
+
+from django.template.loader import render_to_string
+
+from confirmations.items import RISKS, Names, State, clock, expires_at, hash_of, shape_of, shown
+from gateway import Confirmation, Risk
+from gateway.canonical import digest
+
+if TYPE_CHECKING:
+    from confirmations.standing import Standing
+
+EXPIRING = timedelta(seconds=60)  # left: what the filter calls "less than a minute left"
+TIME_LEFT, QUERY = "\x01", "\x02"  # stand in a rendered row for what differs by moment and by page
+Group = Literal["", "agent", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What `confirmations/_row.html` shows. Texts that an agent or a tool wrote have passed through `visible`."""
+
+    id: str
+    tool: str
+    match_tool: str  # the tool's name as the agent's own events spell it
+    risk: Risk
+    agent_id: str
+    agent_name: str
+    end_user: str
+    asker: str
+    tenant: str
+    asked_at: datetime
+    expires_at: datetime
+    fingerprint: str
+    shape: str
+    state: State
+    verdict: str
+    notes: tuple[str, ...]  # how it stands: held, claimed, approved once
+    version: str  # changes when anything does that may change
+
+    @property
+    def order(self) -> tuple[int, datetime, datetime, str]:
+        """The gravest risk first, then the least time left, then the oldest."""
+        return RISKS.index(self.risk), self.expires_at, self.asked_at, self.id
+
+    def group(self, by: Group) -> str:
+        if by == "tool":
+            return self.tool
+        return (self.agent_name or self.agent_id or "No agent") if by == "agent" else ""
+
+
+def row_of(
+    confirmation: Confirmation,
+    names: Names,
+    me: str,
+    *,
+    limit: float,
+    state: State = "waiting",
+    verdict: str = "",
+    standing: Standing | None = None,
+) -> Row:
+    """`limit` in seconds; `me` is the gateway's id of whom it is shown to."""
+    notes = notes_of(standing, me) if standing and state == "waiting" else ()
+    agent = confirmation.agent_name or names.agents.get(confirmation.agent_id, "")
+    return Row(
+        id=confirmation.id,
+        tool=shown(confirmation.tool),
+        match_tool=confirmation.tool.encode(errors="replace").decode(),
+        risk=confirmation.risk,
+        agent_id=shown(confirmation.agent_id),
+        agent_name=shown(agent),
+        end_user=shown(confirmation.end_user),
+        asker=shown(names.who(confirmation.end_user)),
+        tenant=shown(confirmation.tenant),
+        asked_at=confirmation.asked_at,
+        expires_at=expires_at(confirmation, limit),
+        fingerprint=hash_of(confirmation.arguments),
+        shape=shape_of(confirmation.arguments),
+        state=state,
+        verdict=verdict,
+        notes=notes,
+        version=digest(repr((state, verdict, standing, confirmation.tool_description, agent))),
+    )
+
+
+def notes_of(standing: Standing, me: str) -> tuple[str, ...]:
+    """What Portico knows of a call that waits, a few words each."""
+    found = []
+    if hold := standing.hold:
+        words = {"waiting": "about to be sent", "sending": "being sent", "cancelled": f"not sent. {hold.why}"}
+        found.append(f"Approved by {hold.named(me)}, {words[hold.state]}")
+    if standing.first:
+        found.append(f"Approved once, by {standing.first.named(me)}")
+    if claim := standing.claim:
+        found.append("You look into it" if claim.person == me else f"{claim.name} looks into it")
+    return tuple(found)
+
+
+def rendered(row: Row) -> str:
+    """Rendered once for everybody who sees the same; `finished` makes it fit a page and a moment."""
+    return render_to_string("confirmations/_row.html", {"row": row, "time_left": TIME_LEFT, "query": QUERY})
+
+
+def finished(html: str, row: Row, now: datetime, query: str = "", *, is_open: bool = False) -> str:
+    """`now` is by the gateway's clock. Nothing that is escaped can contain the marks."""
+    html = html.replace(TIME_LEFT, clock(row.expires_at - now)).replace(QUERY, f"?{query}" if query else "")
+    return html.replace(" data-open", ' data-open aria-current="true"', 1) if is_open else html
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows are to be seen, and how they are gathered: the query string of the desk."""
+
+    tenant: str = ""
+    agent: str = ""  # id
+    asker: str = ""  # the gateway's id
+    tool: str = ""
+    risk: str = ""
+    expiring: str = ""  # "1": less than a minute left
+    q: str = ""
+    group: Group = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Self:
+        given = {field.name: query.get(field.name, "").strip() for field in fields(cls)}
+        if given["group"] not in get_args(Group):
+            given["group"] = ""
+        return cls(**given)  # type: ignore[arg-type]
+
+    @property
+    def query(self) -> str:
+        """For links, without the question mark."""
+        return urlencode({field.name: value for field in fields(self) if (value := getattr(self, field.name))})
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(replace(self, group="").query)
+
+    def fits(self, row: Row, now: datetime) -> bool:
+        text = f"{row.tool} {row.agent_name} {row.agent_id} {row.asker} {row.tenant} {row.id}".casefold()
+        return (
+            self.tenant in ("", row.tenant)
+            and self.agent in ("", row.agent_id)
+            and self.asker in ("", row.end_user)
+            and self.tool in ("", row.match_tool)
+            and self.risk in ("", row.risk)
+            and (not self.expiring or row.expires_at - now < EXPIRING)
+            and all(word in text for word in self.q.casefold().split())
+        )
+
+    def in_order(self, rows: Iterable[Row]) -> list[Row]:
+        return sorted(rows, key=lambda row: (row.group(self.group), row.order))

@@ -1,0 +1,136 @@
+// Keeps the list of the desk in step with the socket. While pointer or focus is in it nothing moves: new calls gather behind a bar and
+// decided ones keep their place; else each goes where it belongs. Without it: the list is right when it is loaded.
+import { offer, startFiltering, wanted } from "confirmations/filters"
+import { elements, fits, groupOf, inOrder, isWaiting } from "confirmations/rows"
+
+const list = document.querySelector("[data-desk]")
+const bar = document.querySelector("[data-fresh]")
+const known = new Map() // id -> its row, as it was told last, shown or not
+const FADES = 4000 // ms that a verdict is fully there before it fades
+const hovers = matchMedia("(hover: hover)")
+let offset = 0 // ms: the gateway's clock minus this one
+
+const idOf = row => row.dataset.confirmation
+const isShown = row => row.parentElement === list
+const isBusy = () => list.contains(document.activeElement) || (hovers.matches && list.matches(":hover"))
+const isWanted = row => fits(row, wanted(), Date.now() + offset)
+const waitsOutside = () => [...known.values()].filter(row => !isShown(row) && isWaiting(row) && isWanted(row))
+
+function heading(name) {
+  const heap = document.querySelector("[data-heading]").content.firstElementChild.cloneNode(true)
+  heap.dataset.heap = heap.firstElementChild.textContent = name
+  return heap
+}
+
+function insert(row) {
+  const by = wanted().get("group")
+  const before = inOrder(by)
+  const name = groupOf(row, by)
+  const next = [...list.children].find(one => (one.dataset.heap === undefined ? before(row, one) < 0 : one.dataset.heap > name))
+  list.insertBefore(row, next ?? null)
+  if (name && ![...list.children].some(one => one.dataset.heap === name)) row.before(heading(name))
+  row.querySelector("a").search = location.search
+}
+
+function remove(row) {
+  const above = row.previousElementSibling
+  row.remove()
+  if (above?.dataset.heap !== undefined && above.nextElementSibling?.dataset.heap !== undefined) above.remove()
+  else if (above?.dataset.heap !== undefined && !above.nextElementSibling) above.remove()
+  if (!list.childElementCount) list.replaceChildren() // no white space left: styles look for an empty list
+}
+
+/** In its place, with the focus, the tick and the mark of the open one. */
+function retell(old, fresh) {
+  const focused = old.contains(document.activeElement) && document.activeElement.tagName
+  const tick = fresh.querySelector("input")
+  tick.checked = old.querySelector("input").checked && !tick.disabled
+  const link = fresh.querySelector("a")
+  link.search = location.search
+  if (old.querySelector("[aria-current]")) link.setAttribute("aria-current", "true")
+  old.replaceWith(fresh)
+  if (focused) (focused === "INPUT" && !tick.disabled ? tick : link).focus({ preventScroll: true })
+}
+
+function put(fresh) {
+  const id = idOf(fresh)
+  const old = known.get(id)
+  offer(fresh)
+  if (old && old.dataset.version === fresh.dataset.version && old.dataset.state === fresh.dataset.state) return
+  known.set(id, fresh)
+  if (old && isShown(old)) retell(old, fresh)
+  else if (isWaiting(fresh) && isWanted(fresh) && !isBusy()) {
+    fresh.dataset.new = ""
+    insert(fresh)
+  }
+  if (!isWaiting(fresh)) setTimeout(() => (known.get(id) ?? fresh).dataset.leaving ||= "soon", FADES)
+  document.dispatchEvent(new CustomEvent("desk:row", { detail: { row: fresh } }))
+}
+
+function drop(id) {
+  const row = known.get(id)
+  known.delete(id)
+  if (!row || !isShown(row)) return
+  row.dataset.leaving = "gone"
+  row.querySelector("input").disabled = true
+  if (!isBusy()) settle()
+}
+
+/** Nobody's hands are here, or somebody asked for it: what is gone leaves, what is new goes where it belongs. */
+function settle() {
+  for (const row of list.querySelectorAll("[data-leaving=gone]")) if (!row.contains(document.activeElement)) remove(row)
+  for (const row of waitsOutside()) insert(row)
+  tally()
+}
+
+function rearrange() {
+  const rows = [...known.values()].filter(isWanted)
+  list.replaceChildren()
+  for (const row of rows.sort(inOrder(wanted().get("group")))) insert(row)
+  tally()
+}
+
+function tally() {
+  const asked = wanted()
+  const waiting = [...known.values()].filter(isWaiting)
+  const others = waiting.filter(row => fits(row, asked, Date.now() + offset, "risk"))
+  for (const place of document.querySelectorAll("[data-count]")) {
+    const risk = place.dataset.count
+    const number = others.filter(row => row.dataset.risk === risk).length
+    place.querySelector("b").textContent = number
+    place.toggleAttribute("aria-current", asked.get("risk") === risk)
+    place.hidden = !number && asked.get("risk") !== risk
+  }
+  const gathered = waitsOutside().length
+  bar.hidden = !gathered
+  bar.textContent = `${gathered} new`
+  const hidden = waiting.length - waiting.filter(isWanted).length
+  document.querySelector("[data-queue-empty]").hidden = hidden > 0
+  document.querySelector("[data-queue-filtered]").hidden = !hidden
+  document.querySelector("[data-hidden-count]").textContent = hidden
+  document.dispatchEvent(new CustomEvent("desk:changed"))
+}
+
+for (const row of list.querySelectorAll("[data-confirmation]")) known.set(idOf(row), row)
+document.addEventListener("confirmations:clock", ({ detail }) => (offset = detail.offset))
+document.addEventListener("confirmations:queue", ({ detail }) => {
+  document.querySelector("[data-queue-problem]")?.remove()
+  const fresh = elements(detail.html)
+  const ids = new Set(fresh.map(idOf))
+  for (const id of [...known.keys()]) if (!ids.has(id)) drop(id)
+  fresh.forEach(put)
+  startFiltering(rearrange)
+  tally()
+})
+document.addEventListener("confirmations:item", ({ detail }) => {
+  elements(detail.html).forEach(put)
+  tally()
+})
+document.addEventListener("confirmations:gone", ({ detail }) => {
+  drop(detail.id)
+  tally()
+})
+list.addEventListener("pointerleave", () => setTimeout(() => isBusy() || settle()))
+list.addEventListener("focusout", () => setTimeout(() => isBusy() || settle()))
+bar.addEventListener("click", settle)
+setInterval(() => wanted().has("expiring") && !isBusy() && settle(), 1000) // more of them have little time left

@@ -1,0 +1,60 @@
+// One call, whole, as the server renders it; and putting a newer one in its place without losing what somebody is in the middle of.
+import { elements } from "confirmations/rows"
+
+const kept = new Map() // address -> { version, section: a promise }, of calls that are likely to be opened next
+const KEEPS = 6
+
+async function fetched(address) {
+  const answer = await fetch(address, { headers: { "HX-Request": "true" } })
+  if (!answer.ok || answer.headers.has("HX-Redirect")) throw new Error(`${answer.status}`)
+  const [section] = elements(await answer.text())
+  if (!section?.dataset.confirmation) throw new Error("not a call")
+  return section
+}
+
+const addressOf = row => new URL(row.querySelector("a").href).pathname
+
+/** Have it at hand when it is opened. */
+export function prefetch(row) {
+  const address = addressOf(row)
+  const { version } = row.dataset
+  if (kept.get(address)?.version === version) return
+  const section = fetched(address)
+  section.catch(() => kept.delete(address))
+  kept.set(address, { version, section })
+  if (kept.size > KEEPS) kept.delete(kept.keys().next().value)
+}
+
+/** The section of a row. Rejects when it cannot be read. */
+export function sectionOf(row) {
+  const address = addressOf(row)
+  const ready = kept.get(address)
+  kept.delete(address)
+  return ready?.version === row.dataset.version ? ready.section : fetched(address)
+}
+
+const fields = root => [...root.querySelectorAll("input:not([type=hidden]), textarea, select")].filter(field => field.name)
+const nameOf = element => `${element.tagName} ${element.name ?? ""} ${element.getAttribute("formaction") ?? ""} ${element.textContent.trim()}`
+
+/** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay. */
+export function replaceKeeping(old, fresh) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null
+  const caret = focused?.selectionStart != null ? [focused.selectionStart, focused.selectionEnd] : null
+  const typed = new Map(fields(old).map(field => [field.name, field]))
+  for (const field of fields(fresh)) {
+    const before = typed.get(field.name)
+    if (!before) continue
+    if (field.type === "checkbox") field.checked = before.checked
+    else if (before.value !== before.defaultValue) field.value = before.value
+  }
+  const open = [...old.querySelectorAll("details")].map(details => details.open)
+  fresh.querySelectorAll("details").forEach((details, index) => (details.open = open[index] ?? details.open))
+  const name = focused && nameOf(focused)
+  old.replaceWith(fresh)
+  window.htmx?.process(fresh)
+  if (!focused) return
+  const again = [...fresh.querySelectorAll("input, textarea, button, summary, a")].find(element => nameOf(element) === name)
+  if (!again) fresh.tabIndex = -1
+  ;(again ?? fresh).focus({ preventScroll: true }) // never lost, wherever the form went
+  if (again && caret) again.setSelectionRange(...caret)
+}
