@@ -112,7 +112,7 @@ def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     watcher = (loop, ended)
-    name = _name(session_key)
+    name = name_of(session_key)
     with _lock:
         _watchers.setdefault(name, set()).add(watcher)
     timer = None
@@ -133,7 +133,7 @@ def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]
 def tell_ended(session_key: str | None) -> None:
     """Wake whoever watches this session, in any process; from any thread."""
     if session_key:
-        bus.tell("session ended", _name(session_key))
+        bus.tell("session ended", name_of(session_key))
 
 
 @bus.hears("session ended")
@@ -144,6 +144,6 @@ def _hear_ended(name: str) -> None:
         loop.call_soon_threadsafe(ended.set)
 
 
-def _name(session_key: str) -> str:
+def name_of(session_key: str) -> str:
     """What processes call a session among each other: the key itself would let a listener in."""
     return hashlib.sha256(session_key.encode()).hexdigest()

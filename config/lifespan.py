@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from accounts import bus
 from agents import runs
+from confirmations import holds
+from confirmations import watch as confirmations_watch
 from confirmations.hub import close_all
 from gateway import streams
 
@@ -18,8 +20,11 @@ async def lifespan(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCal
         message = await receive()
         if message["type"] == "lifespan.startup":
             runs.watch()
+            confirmations_watch.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            await confirmations_watch.stop()
+            await holds.finish_all()
             await runs.finish_all()
             await close_all()
             await streams.close()

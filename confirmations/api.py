@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from accounts.models import User
 from accounts.sessions import GatewaySession
-from confirmations.decisions import decide
+from confirmations.answering import answer
+from confirmations.decisions import Answerer, Given
 from confirmations.identity import Identity
 from confirmations.items import hash_of
 from gateway import Confirmation
@@ -37,7 +38,7 @@ def let_go(
 
     Raises GatewayError when the gateway does not say what waits.
     """
-    identity = Identity.of(user, kept)
+    by = Answerer(user, Identity.of(user, kept), kept)
     left = Left([], [])
     waiting = [one for one in kept.gateway.pending() if _may_be_of(one, user, agent_id)]
     for one in waiting:
@@ -50,7 +51,7 @@ def let_go(
             left.may_go_on.append(one.tool)
         else:
             try:
-                decide(kept.gateway, user, identity, one.id, approve=False, reason=WITH_ITS_RUN)
+                answer(by, one.id, Given(approve=False, reason=WITH_ITS_RUN))
                 left.rejected.append(one.tool)
             except GatewayError:
                 left.may_go_on.append(one.tool)

@@ -1,22 +1,22 @@
-"""Answering a confirmation: one answer at a time, and whatever the gateway makes of it is the truth."""
+"""Sending an answer: one at a time, and whatever the gateway makes of it is the truth."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
-from confirmations.hub import RECORDED_WITHIN, decided
+from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, NOTHING_RAN, State, state_of, verdict_of
-from confirmations.models import Answering
+from confirmations.models import Answering, FirstApproval
 from confirmations.record import Evidence, Kind, record
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
@@ -28,6 +28,12 @@ from gateway.errors import (
     SignedOut,
 )
 
+if TYPE_CHECKING:
+    from django.contrib.sessions.backends.base import SessionBase
+
+    from accounts.requests import SignedInRequest
+    from accounts.sessions import GatewaySession
+
 PATIENCE = 8.0  # seconds that a second answer waits for the first one
 STALE = timedelta(seconds=60)  # a right to answer that nobody gave back: its process died
 LOOK_AGAIN = 0.05  # seconds
@@ -36,19 +42,58 @@ Tone = Literal["success", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True)
+class Answerer:
+    """Somebody who answers, and the session that they do it in; none where Portico answers in their stead."""
+
+    user: User
+    identity: Identity
+    kept: GatewaySession
+    session: SessionBase | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, request: SignedInRequest) -> Answerer:
+        return cls(request.user, Identity.of(request.user, request.kept), request.kept, request.session)
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.kept.gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer as somebody gave it."""
+
+    approve: bool
+    reason: str = ""
+    seen: str = ""  # hash of the item as it was shown; empty: a program answers
+    tool_name: str = ""  # typed, to approve a critical call
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an answer: the call as it is now, and a sentence for whoever answered."""
 
     confirmation: Confirmation | None  # None: gone
-    state: State  # "waiting": it is not known whether the answer arrived
+    state: State  # "waiting": not sent yet, or it is not known whether it arrived
     verdict: str  # for the item
     sentence: str  # for the person
     tone: Tone
 
 
-class Busy(GatewayError):
-    message = "Somebody else is answering this right now. Please look again in a moment."
+class NotTaken(GatewayError):
+    """Portico itself does not take this answer; the sentence says why."""
+
     status = 409
+
+    def __init__(self, sentence: str, status: int = 409) -> None:
+        self.message = sentence
+        self.status = status
+        super().__init__()
+
+
+class Busy(NotTaken):
+    def __init__(self) -> None:
+        super().__init__("Somebody else is answering this right now. Please look again in a moment.")
 
 
 @contextmanager
@@ -79,26 +124,27 @@ def _take(gateway: str, confirmation_id: str) -> bool:
     return True
 
 
-def decide(
-    gateway: Gateway, user: User, identity: Identity, confirmation_id: str, *, approve: bool, reason: str
-) -> Outcome:
-    """Raises NotAllowed, SignedOut, Busy, and GatewayUnavailable when nothing was sent."""
-    try:
-        with alone(identity.gateway, confirmation_id):
-            try:
-                asked = gateway.confirmation(confirmation_id)
-            except NotFound:
-                return Outcome(None, "lost", GONE, f"{GONE}.", "warning")
-            if state_of(asked) != "waiting":
-                outcome = _already(identity, asked)
-                _record(user, identity, asked, outcome, approve=approve, reason=reason, ran=None)
-            else:
-                outcome, ran = _send(gateway, identity, asked, approve=approve, reason=reason)
-                _record(user, identity, asked, outcome, approve=approve, reason=reason, ran=ran)
-                until_recorded(gateway, asked.id)
-            return outcome
-    finally:
-        decided(identity.gateway, confirmation_id)
+def decide(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
+    """Send it, unless the call has been resolved, and record what became of it; to be done `alone`.
+
+    Raises NotAllowed, SignedOut, and others when nothing was sent.
+    """
+    if state_of(asked) != "waiting":
+        outcome = _already(by.identity, asked)
+        _record(by, asked, given, outcome)
+        return outcome
+    outcome, ran = _send(by, asked, given)
+    _record(by, asked, given, outcome, ran)
+    if outcome.state != "waiting":
+        FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
+    written = until_recorded(by.gateway, asked.id)
+    if outcome.tone == "info" or outcome.state == "waiting" or written is None:
+        return outcome
+    return _doubted(by, asked, given, outcome, written)
+
+
+def gone() -> Outcome:
+    return Outcome(None, "lost", GONE, f"{GONE}.", "warning")
 
 
 def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = RECORDED_WITHIN) -> Confirmation | None:
@@ -118,18 +164,16 @@ def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = REC
         time.sleep(LOOK_AGAIN)
 
 
-def _send(
-    gateway: Gateway, identity: Identity, asked: Confirmation, *, approve: bool, reason: str
-) -> tuple[Outcome, bool | None]:
+def _send(by: Answerer, asked: Confirmation, given: Given) -> tuple[Outcome, bool | None]:
     try:
-        answer = gateway.answer(asked.id, approve=approve, reason=reason)
+        answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
     except AlreadyResolved:
-        return _already(identity, gateway.confirmation(asked.id)), None
+        return _already(by.identity, by.gateway.confirmation(asked.id)), None
     except NotFound:
-        return Outcome(None, "lost", GONE, f"{GONE}.", "warning"), None
+        return gone(), None
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
-        return _read_back(gateway, identity, asked, approve=approve), None
-    return _accepted(identity, asked, answer, reason), answer.ran
+        return _read_back(by, asked, given), None
+    return _accepted(by.identity, asked, answer, given.reason), answer.ran
 
 
 def _accepted(identity: Identity, asked: Confirmation, answer: Answer, reason: str) -> Outcome:
@@ -149,11 +193,11 @@ def _already(identity: Identity, record: Confirmation) -> Outcome:
     return Outcome(record, state, verdict, f"This was already resolved: {verdict[0].lower()}{verdict[1:]}", "info")
 
 
-def _read_back(gateway: Gateway, identity: Identity, asked: Confirmation, *, approve: bool) -> Outcome:
+def _read_back(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
     """The answer's own answer was lost: the record may tell what became of it."""
     unknown = "The gateway did not say whether your answer arrived. Please look again in a moment."
     try:
-        record = gateway.confirmation(asked.id)
+        record = by.gateway.confirmation(asked.id)
     except SignedOut:
         raise
     except GatewayError:
@@ -161,9 +205,43 @@ def _read_back(gateway: Gateway, identity: Identity, asked: Confirmation, *, app
     state = state_of(record)
     if state == "waiting":
         return Outcome(record, "waiting", "", unknown, "warning")
-    if record.answered_by == identity.person and state == ("approved" if approve else "rejected"):
-        return Outcome(record, state, _verdict(identity, record), f"{state.capitalize()}: {record.tool}", "success")
-    return _already(identity, record)
+    if _is_ours(by, record, given):
+        return Outcome(record, state, _verdict(by.identity, record), f"{state.capitalize()}: {record.tool}", "success")
+    return _already(by.identity, record)
+
+
+def _is_ours(by: Answerer, record: Confirmation, given: Given) -> bool:
+    return record.answered_by == by.identity.person and state_of(record) == (
+        "approved" if given.approve else "rejected"
+    )
+
+
+def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, written: Confirmation) -> Outcome:
+    """The gateway took this answer, and its record tells of another: of two at one moment it may take both.
+
+    Which one decided then cannot be known: the record need not be what happened.
+    """
+    if state_of(written) == "waiting" or _is_ours(by, written, given):
+        return outcome
+    other = _verdict(by.identity, written)
+    mine = "approval" if given.approve else "rejection"
+    verdict = f"Cannot be sure: the gateway took {by.user}'s {mine} and another answer; its record says “{other}”"
+    sentence = (
+        f"The gateway took your {mine} of {asked.tool}, and another answer that came from outside Portico. "
+        f"Which one it acted on cannot be said for sure. Its record says: {other}."
+    )
+    doubtful = Outcome(written, state_of(written), verdict, sentence, "warning")
+    record(
+        by.user,
+        Evidence.of(asked),
+        approve=given.approve,
+        reason=given.reason,
+        kind=Kind.UNSURE,
+        outcome=verdict,
+        said=other,
+        shown=given.seen,
+    )
+    return doubtful
 
 
 def _verdict(identity: Identity, record: Confirmation, ran: bool | None = None) -> str:
@@ -173,23 +251,15 @@ def _verdict(identity: Identity, record: Confirmation, ran: bool | None = None) 
     return verdict_of(record, book.names, identity.person, ran=ran)
 
 
-def _record(
-    user: User,
-    identity: Identity,
-    asked: Confirmation,
-    outcome: Outcome,
-    *,
-    approve: bool,
-    reason: str,
-    ran: bool | None,
-) -> None:
+def _record(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, ran: bool | None = None) -> None:
     record(
-        user,
+        by.user,
         Evidence.of(asked),
-        approve=approve,
-        reason=reason,
+        approve=given.approve,
+        reason=given.reason,
         kind=_kind(outcome, ran),
         outcome=_in_words(outcome),
+        shown=given.seen,
         ran=ran,
     )
 

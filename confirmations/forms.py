@@ -2,28 +2,38 @@ from __future__ import annotations
 
 from django import forms
 
-from confirmations.items import RISKS
+from confirmations.decisions import Given
 
 LONGEST_REASON = 2000
 
 
 class AnswerForm(forms.Form):
-    """`risk` is only how the form looks when it comes back."""
-
     reason = forms.CharField(
         required=False,
         max_length=LONGEST_REASON,
         error_messages={"max_length": f"Please keep the reason to {LONGEST_REASON} characters."},
     )
-    risk = forms.ChoiceField(required=False, choices=[(risk, risk) for risk in RISKS])
+    tool_name = forms.CharField(required=False)  # typed, to approve a critical call
+    seen = forms.CharField(required=False)  # hash of the item as it was shown
+    ask = forms.CharField(required=False)  # "first": no script has watched over how long the item was on screen
 
     def __init__(self, *args: object, approve: bool, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.approve = approve
         reason = self.fields["reason"]
         reason.required = not approve
         reason.error_messages["required"] = "Please say why: a reason is needed to reject."
 
     @property
     def problem(self) -> str:
-        """A sentence, empty when the reason will do."""
+        """A sentence, empty when the answer will do."""
         return " ".join(str(error) for error in self.errors.get("reason", []))
+
+    @property
+    def given(self) -> Given:
+        cleaned = self.cleaned_data
+        return Given(self.approve, cleaned["reason"], cleaned["seen"], cleaned["tool_name"])
+
+    @property
+    def asks_first(self) -> bool:
+        return bool(self.cleaned_data["ask"] == "first")

@@ -83,6 +83,7 @@ class Item:
     standing: Standing | None = None
     error: str = ""  # why an answer was not taken
     reason: str = ""  # what was typed and is not sent yet
+    typed_name: str = ""  # the tool's name as it was typed
 
 
 def visible(text: str) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from confirmations.items import (
     verdict_of,
 )
 from confirmations.models import did_run
+from confirmations.standing import standings
 from gateway import Confirmation, Gateway
 
 A_MOMENT = 0.5  # seconds that a page waits for the record of a call that is held no longer
@@ -62,5 +63,12 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
 
 
 def item_as_shown(book: NameBook, confirmation: Confirmation, state: State = "waiting", verdict: str = "") -> Item:
-    now = now_of(book.identity)
-    return item_of(confirmation, book.names, limit=settings.CONFIRMATION_LIMIT, now=now, state=state, verdict=verdict)
+    return item_of(
+        confirmation,
+        book.names,
+        limit=settings.CONFIRMATION_LIMIT,
+        now=now_of(book.identity),
+        state=state,
+        verdict=verdict,
+        standing=standings(book.identity.gateway, [confirmation.id]).get(confirmation.id),
+    )

@@ -70,22 +70,22 @@ def record(
             gateway=user.gateway,
             user=user,
             who=user.gateway_id,
-            who_name=_storable(str(user)),
+            who_name=storable(str(user)),
             approve=approve,
-            reason=_storable(reason),
+            reason=storable(reason),
             confirmation_id=call.confirmation_id,
-            tool=_storable(call.tool),
+            tool=storable(call.tool),
             risk=call.risk,
             arguments_hash=call.arguments_hash,
             shown=shown,
-            agent_id=_storable(call.agent_id),
-            agent_name=_storable(call.agent_name),
-            end_user=_storable(call.end_user),
-            tenant=_storable(call.tenant),
+            agent_id=storable(call.agent_id),
+            agent_name=storable(call.agent_name),
+            end_user=storable(call.end_user),
+            tenant=storable(call.tenant),
             kind=kind.value,
-            outcome=_storable(outcome),
+            outcome=storable(outcome),
             ran=ran,
-            said=_storable(said),
+            said=storable(said),
             before=head.hash,
         )
         decision.hash = sealed({name: getattr(decision, name) for name in FACTS})
@@ -95,6 +95,6 @@ def record(
     return decision
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Databases refuse half a character pair, and PostgreSQL a NUL: an agent may write both."""
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts import bus
 from accounts.models import User
 from confirmations.models import Claim, FirstApproval, Hold
+
+LATE = timedelta(seconds=3)  # past its time, a hold that still waits has lost its process, which would not send it now
+PROCESS_DIED = "the process of Portico that kept it died"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,10 @@ def standings(gateway: str, ids: Collection[str]) -> dict[str, Standing]:
     """Of those among the calls that have any; three queries, however many calls."""
     found: dict[str, Standing] = {}
     rows = {"gateway": gateway, "confirmation_id__in": ids}
-    for hold in Hold.objects.filter(**rows).exclude(state=Hold.State.SENT).select_related("user").order_by("pk"):
-        found[hold.confirmation_id] = Standing(hold=held(hold))
-    for claim in Claim.objects.filter(**rows, until__gt=timezone.now()).select_related("user"):
+    kept = Hold.objects.filter(**rows).exclude(state=Hold.State.SENT).annotate(now=Now())
+    for hold in kept.select_related("user").order_by("pk"):
+        found[hold.confirmation_id] = Standing(hold=held(hold, hold.now))
+    for claim in Claim.objects.filter(**rows, until__gt=Now()).select_related("user"):
         now = found.get(claim.confirmation_id, Standing())
         found[claim.confirmation_id] = replace(now, claim=Claimed(*_by(claim.user), claim.until))
     for first in FirstApproval.objects.filter(**rows).select_related("user"):
@@ -66,11 +70,14 @@ def standings(gateway: str, ids: Collection[str]) -> dict[str, Standing]:
     return found
 
 
-def held(hold: Hold) -> Held:
-    state: Literal["waiting", "sending", "cancelled"] = "cancelled"
-    if hold.state in Hold.OPEN:
-        state = "waiting" if hold.state == Hold.State.WAITING else "sending"
-    return Held(*_by(hold.user), state, hold.given_at, hold.sends_at, hold.why)
+def held(hold: Hold, now: datetime) -> Held:
+    """`now` is by the database's clock."""
+    by = _by(hold.user)
+    if hold.state == Hold.State.SENDING:
+        return Held(*by, "sending", hold.given_at, hold.sends_at, "")
+    if hold.state == Hold.State.WAITING and now <= hold.sends_at + LATE:
+        return Held(*by, "waiting", hold.given_at, hold.sends_at, "")
+    return Held(*by, "cancelled", hold.given_at, hold.sends_at, hold.why or PROCESS_DIED)
 
 
 def _by(user: User) -> tuple[str, str]:

@@ -6,7 +6,11 @@ app_name = "confirmations"
 urlpatterns = [
     path("", desk.queue, name="queue"),
     path("history/", history.history, name="history"),
+    path("icon/<int:number>.svg", desk.icon, name="icon"),
     path("<str:confirmation_id>/", desk.detail, name="detail"),
     path("<str:confirmation_id>/confirm/", answering.confirm, name="confirm"),
     path("<str:confirmation_id>/reject/", answering.reject, name="reject"),
+    path("<str:confirmation_id>/cancel/", answering.cancel, name="cancel"),
+    path("<str:confirmation_id>/claim/", answering.claim, name="claim"),
+    path("<str:confirmation_id>/release/", answering.release, name="release"),
 ]

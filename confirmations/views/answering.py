@@ -1,8 +1,10 @@
-"""The two answers."""
+"""The two answers, and what goes before them: taking an approval back, claiming a call and releasing it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -10,13 +12,16 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from accounts.drafts import keep_draft
-from accounts.requests import SignedInRequest, signed_in
-from confirmations.decisions import Busy, Outcome, decide
+from accounts.drafts import keep_draft, take_draft
+from accounts.requests import SignedInRequest, page_of, signed_in
+from confirmations import answering, claims
+from confirmations.answering import Changed
+from confirmations.decisions import Answerer, NotTaken, Outcome
 from confirmations.forms import AnswerForm
-from confirmations.identity import Identity, NameBook
-from confirmations.items import shown
-from confirmations.reading import item_as_shown, read
+from confirmations.identity import Identity
+from confirmations.items import Item, shown
+from confirmations.reading import read
+from confirmations.views.desk import desk
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 
 LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "info": messages.INFO}
@@ -34,59 +39,132 @@ def reject(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     return _answer(request, confirmation_id, approve=False)
 
 
+@require_POST
+@signed_in
+def cancel(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
+    return _before_an_answer(request, confirmation_id, lambda by: answering.cancel(by, confirmation_id))
+
+
+@require_POST
+@signed_in
+def claim(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
+    take_over = bool(request.POST.get("take_over"))
+    return _before_an_answer(
+        request, confirmation_id, lambda by: claims.claim(by, confirmation_id, take_over=take_over)
+    )
+
+
+@require_POST
+@signed_in
+def release(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
+    return _before_an_answer(request, confirmation_id, lambda by: claims.release(by, confirmation_id))
+
+
 def _answer(request: SignedInRequest, confirmation_id: str, *, approve: bool) -> HttpResponse:
-    identity = Identity.of(request.user, request.kept)
+    by = Answerer.of(request)
     form = AnswerForm(request.POST, approve=approve)
     if not form.is_valid() and form.problem:
         return _not_taken(request, confirmation_id, form.problem, 400)
-    reason = form.cleaned_data.get("reason", "")
     try:
-        outcome = decide(request.gateway, request.user, identity, confirmation_id, approve=approve, reason=reason)
+        if form.asks_first:
+            return _ask_first(request, by, confirmation_id, form)
+        outcome = answering.answer(by, confirmation_id, form.given)
     except SignedOut:
         raise
+    except Changed as exc:
+        return _shown_anew(request, confirmation_id, exc.message, exc.status)
     except GatewayError as exc:
-        if request.htmx or isinstance(exc, Busy | GatewayUnavailable):
+        if request.htmx or isinstance(exc, NotTaken | GatewayUnavailable):
             return _not_taken(request, confirmation_id, exc.message, exc.status)
         raise
     if request.htmx:
-        return _fragment(request, identity, outcome, confirmation_id)
+        return _fragment(request, confirmation_id, outcome)
+    take_draft(request.user, _path(confirmation_id), "reason")  # left by the page that asked first
     messages.add_message(request, LEVELS[outcome.tone], shown(outcome.sentence))
-    return redirect("confirmations:queue")
+    waits = outcome.state == "waiting" and outcome.tone != "warning"  # here it can be taken back
+    return redirect(_page(request, confirmation_id if waits else ""))
 
 
-def _fragment(request: SignedInRequest, identity: Identity, outcome: Outcome, confirmation_id: str) -> HttpResponse:
+def _ask_first(request: SignedInRequest, by: Answerer, confirmation_id: str, form: AnswerForm) -> HttpResponse:
+    """Without a script nobody knows how long the call was looked at: it is shown once more. Raises NotTaken."""
+    if request.htmx:
+        raise NotTaken("This call was not on your screen for long enough. Please look once more.")
+    answering.check(by, by.gateway.confirmation(confirmation_id), form.given)
+    item = _item(request, confirmation_id)
+    if item.state != "waiting":
+        return desk(request, item)
+    keep_draft(request.user, _path(confirmation_id), request.POST)  # for whoever goes back
+    context = {"item": item, "approve": form.approve, "given": form.given, "back": _page(request, confirmation_id)}
+    return render(request, "confirmations/confirm.html", context)
+
+
+def _before_an_answer(request: SignedInRequest, confirmation_id: str, act: Callable[[Answerer], str]) -> HttpResponse:
+    """What was typed stays, whatever comes of it."""
+    try:
+        sentence = act(Answerer.of(request))
+    except NotTaken as exc:
+        return _not_taken(request, confirmation_id, exc.message, exc.status)
+    if request.htmx:
+        return render(request, "confirmations/_detail.html", {"item": _item(request, confirmation_id)})
+    keep_draft(request.user, _path(confirmation_id), request.POST)
+    messages.success(request, sentence)
+    return redirect(_page(request, confirmation_id))
+
+
+def _path(confirmation_id: str) -> str:
+    return reverse("confirmations:detail", args=[confirmation_id])
+
+
+def _page(request: SignedInRequest, confirmation_id: str = "") -> str:
+    """The desk with this item open, or none; filtered as it was."""
+    path = _path(confirmation_id) if confirmation_id else reverse("confirmations:queue")
+    query = urlsplit(page_of(request)).query
+    return f"{path}?{query}" if query else path
+
+
+def _item(request: SignedInRequest, confirmation_id: str, problem: str = "") -> Item:
+    """As it is now, with what was typed."""
+    item = read(request.gateway, Identity.of(request.user, request.kept), confirmation_id)
+    typed = request.POST.get("reason", ""), request.POST.get("tool_name", "")
+    return replace(item, reason=typed[0], typed_name=typed[1], error=problem)
+
+
+def _fragment(request: SignedInRequest, confirmation_id: str, outcome: Outcome) -> HttpResponse:
     """The item in its new state, for the place of the form that was posted."""
     if outcome.confirmation is None:
         return _not_taken(request, confirmation_id, outcome.sentence, 404)
-    if outcome.state == "waiting":
+    if outcome.state == "waiting" and outcome.tone == "warning":
         return _not_taken(request, confirmation_id, outcome.sentence, 202)
-    verdict = outcome.sentence if outcome.tone == "info" else outcome.verdict
-    book = NameBook(identity)
-    book.ask_agents(request.gateway, [outcome.confirmation])
-    book.find_people([outcome.confirmation])
-    item = item_as_shown(book, outcome.confirmation, outcome.state, verdict)
-    return render(request, "confirmations/_item.html", {"item": item})
+    item = read(request.gateway, Identity.of(request.user, request.kept), confirmation_id)
+    if outcome.state != "waiting":
+        item = replace(item, state=outcome.state, verdict=outcome.verdict)
+    if outcome.tone != "success" and outcome.state != "waiting":
+        item = replace(item, verdict=outcome.sentence.rstrip("."))
+    return render(request, "confirmations/_detail.html", {"item": item})
+
+
+def _shown_anew(request: SignedInRequest, confirmation_id: str, problem: str, status: int) -> HttpResponse:
+    item = _item(request, confirmation_id, problem)
+    if request.htmx:
+        return render(request, "confirmations/_detail.html", {"item": item})
+    return desk(request, item, status)
 
 
 def _not_taken(request: SignedInRequest, confirmation_id: str, problem: str, status: int) -> HttpResponse:
     """The form again, with what was typed and why it was not taken."""
-    reason = request.POST.get("reason", "")
-    if request.htmx:
-        # htmx swaps nothing on an error's status, and only the form is to change.
-        item = {"id": confirmation_id, "risk": request.POST.get("risk", ""), "reason": reason, "error": problem}
-        response = render(request, "confirmations/_answer.html", {"item": item})
-        response["HX-Retarget"] = "closest [data-answering]"
-        return response
     try:
-        item_now = replace(
-            read(request.gateway, Identity.of(request.user, request.kept), confirmation_id),
-            reason=reason,
-            error=problem,
-        )
-    except GatewayUnavailable as exc:  # nothing to show the form on: it waits on the item's own page
-        page = reverse("confirmations:detail", args=[confirmation_id])
+        item = _item(request, confirmation_id, problem)
+    except GatewayUnavailable as exc:
+        if request.htmx:  # the form stays as it is, and the script says the sentence
+            return HttpResponse(problem, content_type="text/plain", status=status)
+        # nothing to show the form on: it waits on the item's own page
+        page = _path(confirmation_id)
         keep_draft(request.user, page, request.POST)
-        return render(
-            request, "gateway_error.html", {"problem": exc, "sentence": exc.message, "retry_url": page}, status=status
-        )
-    return render(request, "confirmations/detail.html", {"item": item_now}, status=status)
+        context = {"problem": exc, "sentence": exc.message, "retry_url": page}
+        return render(request, "gateway_error.html", context, status=status)
+    if not request.htmx:
+        return desk(request, item, status)
+    # htmx swaps nothing on an error's status, and only the form is to change.
+    response = render(request, "confirmations/_answer.html", {"item": item})
+    response["HX-Retarget"] = "closest [data-answering]"
+    return response

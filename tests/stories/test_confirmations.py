@@ -55,12 +55,14 @@ def test_a_risky_call_appears_by_itself_for_whoever_asked_and_for_the_admin(
         wipe = held(gateway, ANA, "wipe_folder", "critical", "File manager", folder="/reports", force=True)
         for page in (hers, his):
             page.reads(wipe, "wipe_folder")
-            for text in ("Critical", "File manager", "Ana Lima", "acme", "folder", "/reports", "force", "true", "left"):
+            for text in ("Critical", "File manager", "Ana Lima", "acme", "left"):
                 assert text in page.items[wipe]
             assert page.count >= 1
     for visitor in (ana, bo):
-        page_text = words(visitor.reads("/confirmations/"))
-        assert "wipe_folder" in page_text and "/reports" in page_text and "Approve" in page_text
+        assert "wipe_folder" in words(visitor.reads("/confirmations/"))
+        page_text = words(visitor.reads(f"/confirmations/{wipe}/"))
+        for text in ("wipe_folder", "folder", "/reports", "force", "true", "Reject", "Approve"):
+            assert text in page_text
 
 
 def test_nobody_else_hears_of_it(ana: Visitor, bo: Visitor, olu: Visitor, gil: Visitor, gateway: Embedded) -> None:
@@ -153,8 +155,8 @@ def slow_to_write(gateway: Embedded) -> Iterator[None]:
 def test_a_record_that_is_written_late_never_reads_as_lost(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
     with live_page(ana) as hers, live_page(bo) as his:
         call = held(gateway, ANA, "delete_file", "high", "File manager", path="late.txt")
-        hers.reads(call, "late.txt")
-        his.reads(call, "late.txt")
+        hers.reads(call, "delete_file")
+        his.reads(call, "delete_file")
         resolved_elsewhere(gateway, BO, call, "confirm")
         hers.reads(call, "Approved by Bo Adler")
         his.reads(call, "Approved by you")
@@ -171,7 +173,7 @@ def test_an_answer_given_with_another_program_is_noticed(ana: Visitor, bo: Visit
         first = held(gateway, ANA, "send_mail", agent="File manager", to="all@example.com")
         second = held(gateway, ANA, "send_mail", agent="File manager", to="one@example.com")
         for page in (hers, his):
-            page.reads(second, "one@example.com")
+            page.reads(second, "send_mail")
         resolved_elsewhere(gateway, BO, first, "reject", reason="spam")
         resolved_elsewhere(gateway, ANA, second, "confirm")
         hers.reads(first, "Rejected by Bo Adler: spam")
@@ -193,7 +195,7 @@ def test_a_call_nobody_answers_times_out_on_the_page(
 def test_approving_what_nobody_waits_for_says_that_nothing_ran(bo: Visitor, ana: Visitor, gateway: Embedded) -> None:
     with live_page(bo) as his:
         call = held(gateway, ANA, "delete_file", agent="File manager", path="lost")
-        his.reads(call, "lost")
+        his.reads(call, "delete_file")
         gateway.dial(forget_holds=True)
         if gateway.dialect == "released":
             his.reads(call, "Lost by the gateway", seconds=2 * SOON)
@@ -247,7 +249,7 @@ def test_a_form_that_htmx_posts_swaps_its_own_item(ana: Visitor, gateway: Embedd
         assert answer.status_code == 200 and "<html" not in answer.text
         return answer.text, answer.headers.get("HX-Retarget", "")
 
-    again, place = posts("reject", reason="", risk="high")
+    again, place = posts("reject", reason="")
     assert place == "closest [data-answering]" and "a reason is needed" in again and "<form" in again
     item, place = posts("reject", reason="because")
     assert not place and "Rejected by you: because" in words(item) and f'data-confirmation="{call}"' in item
@@ -343,7 +345,7 @@ def test_another_sign_in_in_the_same_browser_closes_it_too(visitor: Arriving) ->
 def test_what_a_page_says_on_the_socket_changes_nothing(ana: Visitor, gateway: Embedded) -> None:
     call = held(gateway, ANA, "delete_file", path="spoken")
     with open_page(ana) as page:
-        page.reads(call, "spoken")
+        page.reads(call, "delete_file")
         for text in ("{", json.dumps({"type": "confirm", "id": call}), "[]"):
             page.socket.send(text)
         page.socket.send(b"\x00\x01")

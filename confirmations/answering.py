@@ -1,0 +1,122 @@
+"""What Portico asks of an answer before the gateway hears of it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from confirmations import claims, holds, standing
+from confirmations.decisions import Answerer, Given, NotTaken, Outcome, alone, decide, gone
+from confirmations.hub import decided
+from confirmations.items import hash_as_shown, shown, state_of
+from confirmations.models import FirstApproval, Hold
+from confirmations.record import Evidence, Kind, record
+from gateway import Confirmation
+from gateway.errors import NotFound
+
+CHANGED = "This call changed since it was shown to you. Please look again."
+
+
+class Changed(NotTaken):
+    def __init__(self) -> None:
+        super().__init__(CHANGED)
+
+
+def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
+    """Raises NotTaken, NotAllowed, SignedOut, and GatewayUnavailable when nothing was sent."""
+    try:
+        with alone(by.identity.gateway, confirmation_id):
+            try:
+                asked = by.gateway.confirmation(confirmation_id)
+            except NotFound:
+                return gone()
+            if state_of(asked) == "waiting":
+                check(by, asked, given)
+                if given.approve:
+                    return _approve(by, asked, given)
+                _take_back(by, asked)
+            return decide(by, asked, given)
+    finally:
+        decided(by.identity.gateway, confirmation_id)
+
+
+def check(by: Answerer, asked: Confirmation, given: Given) -> None:
+    """Raises NotTaken."""
+    if given.seen and given.seen != hash_as_shown(asked):
+        raise Changed
+    claims.refuse(by, asked)
+    if not given.approve:
+        return
+    if asked.risk == "critical":
+        if given.tool_name.strip() not in (asked.tool.strip(), shown(asked.tool)):
+            raise NotTaken(f"To approve a critical call, please type the name of its tool: {shown(asked.tool)}", 400)
+        if not given.reason:
+            raise NotTaken("Please say why: a reason is needed to approve a critical call.", 400)
+
+
+def _approve(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
+    hold = holds.open_hold(by.identity.gateway, asked.id)
+    if hold is not None:
+        who = "You have" if hold.user_id == by.user.pk else f"{hold.user} has"
+        return _not_yet(asked, f"{who} approved this already; it is about to be sent.", is_news=False)
+    if needs_two(asked.risk) and _is_first(by, asked, given):
+        return _not_yet(asked, "Your approval is kept. It is sent when another person approves this call as well.")
+    seconds = holds.seconds_for(asked, by)
+    if not seconds:
+        return decide(by, asked, given)
+    holds.keep(by, asked, given, seconds)
+    return _not_yet(asked, f"Approved: {shown(asked.tool)}. It is sent in {seconds:g} seconds, unless you cancel it.")
+
+
+def _not_yet(asked: Confirmation, sentence: str, *, is_news: bool = True) -> Outcome:
+    return Outcome(asked, "waiting", "", sentence, "success" if is_news else "info")
+
+
+def needs_two(risk: str) -> bool:
+    return risk in settings.APPROVAL_TWO_PEOPLE
+
+
+def _is_first(by: Answerer, asked: Confirmation, given: Given) -> bool:
+    """Whether this was the first of two approvals. Raises NotTaken when it may be neither of them."""
+    if asked.end_user == by.identity.person:
+        raise NotTaken("Two people have to approve this call, and neither can be the one who asked for it: you.")
+    try:
+        with transaction.atomic():
+            FirstApproval.objects.create(gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user)
+            record(
+                by.user,
+                Evidence.of(asked),
+                approve=True,
+                reason=given.reason,
+                kind=Kind.FIRST,
+                outcome="first of two approvals",
+                shown=given.seen,
+            )
+    except IntegrityError:  # there is one
+        if FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user).exists():
+            raise NotTaken("You have approved this call; another person has to approve it as well.") from None
+        return False
+    standing.tell(by.identity.gateway, asked.id)
+    return True
+
+
+def _take_back(by: Answerer, asked: Confirmation) -> None:
+    """A rejection by anyone undoes approvals that the gateway has not heard of."""
+    hold = holds.open_hold(by.identity.gateway, asked.id)
+    if hold is not None:
+        holds.cancel(hold, f"{by.user} rejected the call")
+    FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
+
+
+def cancel(by: Answerer, confirmation_id: str) -> str:
+    """Take one's own approval back: a sentence. Raises NotTaken."""
+    hold = holds.open_hold(by.identity.gateway, confirmation_id)
+    if hold is None:
+        raise NotTaken("There is no approval to cancel: it was sent or cancelled before.")
+    if hold.user_id != by.user.pk:
+        by.gateway.confirmation(confirmation_id)  # who may not see the call learns nothing of the hold
+        raise NotTaken(f"Only {hold.user} can cancel this approval. You can reject the call instead.", 403)
+    if not holds.cancel(hold, f"{by.user} took it back"):
+        raise NotTaken("It is too late to cancel: the approval is being sent.")
+    Hold.objects.filter(pk=hold.pk).update(is_told=True)
+    return f"Cancelled: your approval of {shown(hold.tool)} was not sent."

@@ -1,0 +1,86 @@
+"""What somebody can do about a call that waits, and what stands in the way: for `confirmations/_answer.html`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django import template
+from django.template import Context
+from django.utils import timezone
+
+from accounts.models import User
+from confirmations.answering import needs_two
+from confirmations.items import Item
+from confirmations.standing import Standing
+
+register = template.Library()
+
+BINDS = "This rule is Portico's own: the gateway takes one approval, also from elsewhere."
+
+
+@dataclass(slots=True)
+class May:
+    """All of it allowed, unless something stands in the way: `notes`, a sentence each."""
+
+    approve: bool = True
+    reject: bool = True
+    cancel: bool = False
+    claim: bool = True
+    release: bool = False
+    take_over: bool = False
+    sends_in: float | None = None  # seconds
+    notes: list[str] = field(default_factory=list)
+    warning: str = ""
+
+
+@register.simple_tag(takes_context=True)
+def what_is_possible(context: Context, item: Item) -> May:
+    user = context["user"]
+    assert isinstance(user, User)
+    me, standing, may = user.gateway_id, item.standing or Standing(), May()
+    _hold(may, standing, me)
+    if (claim := standing.claim) and claim.person == me:
+        may.claim, may.release = False, True
+        may.notes.append(f"You look into this until {claim.until:%H:%M:%S} UTC; others leave it to you until then.")
+    elif claim:
+        may.approve = may.reject = may.claim = False
+        may.take_over = user.reviews_a_tenant
+        may.notes.append(f"{claim.name} is looking into this until {claim.until:%H:%M:%S} UTC.")
+    if needs_two(item.risk):
+        _two(may, item, standing, me)
+    if item.time_left == "0:00":
+        may.approve = may.reject = may.claim = False
+    return may
+
+
+def _hold(may: May, standing: Standing, me: str) -> None:
+    hold = standing.hold
+    if hold is None:
+        return
+    who = "You" if hold.person == me else hold.name
+    if hold.state == "cancelled":
+        whose = "Your" if hold.person == me else f"{hold.name}'s"
+        may.warning = f"{whose} approval was cancelled before it was sent: {hold.why}."
+        return
+    may.approve = may.claim = False
+    may.cancel = hold.person == me and hold.state == "waiting"
+    if hold.state == "sending":
+        may.reject = False
+        may.notes.append(f"{who} approved this; it is being sent.")
+        return
+    may.sends_in = max(0.0, round((hold.sends_at - timezone.now()).total_seconds(), 1))
+    may.notes.append(f"{who} approved this. Until it is sent, a rejection by anyone still stops it.")
+
+
+def _two(may: May, item: Item, standing: Standing, me: str) -> None:
+    first = standing.first
+    if item.end_user == me:
+        may.approve = False
+        may.notes.append(f"Two people other than you, who asked for it, have to approve this. {BINDS}")
+    elif first and first.person == me:
+        may.approve = False
+        may.notes.append(f"You approved this; it is sent when another person approves it, too. {BINDS}")
+    elif first:
+        may.notes.append(f"{first.name} approved this; your approval is the second one, and sends it. {BINDS}")
+    else:
+        may.notes.append(f"Two people have to approve this; yours would be the first approval. {BINDS}")
