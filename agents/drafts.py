@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from accounts.models import Draft, User
@@ -9,6 +10,19 @@ from agents.models import Message
 
 FIELD = "message"
 LONGEST_PAGE = 300  # characters of a path, as `Draft` has them
+
+
+def editing(page: str, message_id: int | None) -> str:
+    """The page on which a message is edited; that of the conversation itself for none."""
+    return f"{page}?edit={message_id}" if message_id else page
+
+
+def edited(user: User, page: str) -> set[int]:
+    """The messages of a conversation whose editing was begun and not sent."""
+    pages = Draft.objects.filter(user=user, page__startswith=f"{page}?edit=", field=FIELD).values_list(
+        "page", flat=True
+    )
+    return {int(found[1]) for one in pages if (found := re.search(r"=(\d+)$", one))}
 
 
 def of_page(user: User, page: str) -> str:
@@ -26,3 +40,8 @@ def keep(user: User, page: str, text: str, key: uuid.UUID | None) -> None:
 
 def forget(user: User, page: str) -> None:
     Draft.objects.filter(user=user, page=page[:LONGEST_PAGE], field=FIELD).delete()
+
+
+def forget_all(user: User, page: str) -> None:
+    """That of a conversation, and those of the messages in it."""
+    Draft.objects.filter(user=user, page__startswith=page, field=FIELD).delete()

@@ -103,6 +103,7 @@ class _Builder:
         is_required: bool,
         is_needed: bool,
         label: str = "",
+        row: int = 0,
         depth: int = 0,
     ) -> Field:
         told = _plain(schema, self.root)
@@ -111,7 +112,7 @@ class _Builder:
         found = Field(
             name=name,
             place=place,
-            label=str(told.get("title") or label or key or "Answer"),
+            label=f"{told.get('title') or label or key or 'Answer'}{f' {row}' if row else ''}",
             kind=_kind(told, choices, self.root) if depth < DEEPEST else _kind_of_leaf(told, choices),
             key=key,
             hint=str(told.get("description", "")),
@@ -169,7 +170,8 @@ class _Builder:
                 known[number] if number < len(known) else NOTHING,
                 is_required=True,
                 is_needed=False,
-                label=f"{around.label} {number + 1}",
+                label=around.label,
+                row=number + 1,
                 depth=depth + 1,
             )
 

@@ -3,8 +3,16 @@ from django import forms
 LONGEST_MESSAGE = 100_000  # characters
 
 
+class WrittenField(forms.CharField):
+    """What somebody wrote: browsers send its lines with CR LF, whatever was typed; they are kept with LF."""
+
+    def to_python(self, value: object) -> str:
+        written = str(value or "").replace("\r\n", "\n").replace("\r", "\n")
+        return str(super().to_python(written))
+
+
 class MessageForm(forms.Form):
-    message = forms.CharField(
+    message = WrittenField(
         max_length=LONGEST_MESSAGE,
         strip=True,
         error_messages={
@@ -17,8 +25,9 @@ class MessageForm(forms.Form):
 
 
 class DraftForm(forms.Form):
-    message = forms.CharField(max_length=LONGEST_MESSAGE, strip=False, required=False)
+    message = WrittenField(max_length=LONGEST_MESSAGE, strip=False, required=False)
     key = forms.UUIDField(required=False)
+    replaces = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
 
 
 class TitleForm(forms.Form):

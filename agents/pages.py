@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 from accounts.models import User
-from agents import interrupts, pieces, runs
+from agents import drafts, interrupts, pieces, runs
 from agents.models import Conversation, Message, Run
 from agents.search import Hit
 
@@ -37,11 +37,17 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
     is_end = before is None or not flow.filter(id__gte=before).exists()
     shown = some[SHOWN - 1 :: -1] if len(some) > SHOWN else some[::-1]
     edited = set(conversation.messages.filter(replaced_by__in=shown).values_list("replaced_by_id", flat=True))
+    begun = drafts.edited(conversation.user, conversation.get_absolute_url())
     entries = []
     for message in shown:
         is_last = is_end and version is None and message is shown[-1]
         entries += entry_with_answers(
-            conversation, message, is_last=is_last, is_edited=message.id in edited, may_edit=version is None
+            conversation,
+            message,
+            is_last=is_last,
+            is_edited=message.id in edited,
+            may_edit=version is None,
+            is_begun=message.id in begun,
         )
     return Window(entries, shown[0].id if len(some) > SHOWN else None, is_end)
 
@@ -60,6 +66,7 @@ def entry_with_answers(
     is_last: bool = True,
     is_edited: bool = False,
     may_edit: bool = True,
+    is_begun: bool = False,
 ) -> list[dict[str, Any]]:
     attempts = [runs.seen_through(run) for run in message.runs.all()]
     return [
@@ -71,6 +78,7 @@ def entry_with_answers(
             "conversation_id": conversation.id,
             "is_edited": is_edited,
             "may_edit": may_edit,
+            "is_begun": is_begun,
         },
         *(answer(conversation, run, is_last=is_last and run is attempts[-1]) for run in attempts),
     ]

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.requests import SignedInRequest, signed_in
 from agents import drafts, pages, runs, stopping, talking
 from agents.api import AT_ONCE, known_agents
-from agents.forms import MessageForm, WindowForm
+from agents.forms import DraftForm, MessageForm, WindowForm
 from agents.models import Conversation, Message, Run
 from agents.views.keeping import purge
 from credentials.api import Card, services_to_connect
@@ -93,20 +93,22 @@ def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     form = MessageForm(request.POST)
     problem = "" if form.is_valid() else _problem(form) or "This message cannot be sent."
     replaced = None
+    page = found.get_absolute_url()
     if not problem and (edited := form.cleaned_data["replaces"]):
         replaced = found.messages.filter(id=edited).first()
         said = found.messages.filter(key=form.cleaned_data["key"]).exists()
         if replaced is None or (replaced.replaced_by_id and not said):
             problem = "This message was edited before, in another window. Your text was not sent."
+        else:
+            page = drafts.editing(page, edited)
     if not problem:
         try:
             run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"], replaced)
         except talking.StillAnswering as exc:
             problem = exc.message
     if problem:
-        return _not_sent(request, found, problem)
-    if replaced is None:
-        drafts.forget(request.user, found.get_absolute_url())
+        return _not_sent(request, page, problem)
+    drafts.forget(request.user, page)
     if not request.htmx:
         return redirect(found)
     return render(
@@ -124,7 +126,7 @@ def retry(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
     try:
         again = talking.retry(request.gateway, run)
     except (talking.StillAnswering, talking.NotTheLast) as exc:
-        return _not_sent(request, found, exc.message)
+        return _not_sent(request, found.get_absolute_url(), exc.message)
     if not request.htmx:
         return redirect(found)
     return render(request, "agents/_message.html", {"message": pages.answer(found, again)})
@@ -156,13 +158,15 @@ def _own_run(request: SignedInRequest, run_id: uuid.UUID) -> Run:
     )
 
 
-def _not_sent(request: SignedInRequest, conversation: Conversation, problem: str) -> HttpResponse:
+def _not_sent(request: SignedInRequest, page: str, problem: str) -> HttpResponse:
     """Say why, and lose nothing: the page still has the text, or gets it back."""
     if request.htmx:
         return HttpResponse(problem, content_type="text/plain", status=409)
-    drafts.keep(request.user, conversation.get_absolute_url(), request.POST.get("message", ""), None)
+    form = DraftForm(request.POST)
+    if form.is_valid() and form.cleaned_data["message"]:
+        drafts.keep(request.user, page, form.cleaned_data["message"], None)
     messages.error(request, problem)
-    return redirect(conversation)
+    return redirect(page)
 
 
 def _context(
@@ -180,6 +184,7 @@ def _context(
     except GatewayError as exc:  # the conversation is ours: it can be read whatever the gateway says
         agent_now = Agent(conversation.agent_id, conversation.agent_name, "", not isinstance(exc, NotFound), "")
         problem = exc.message
+    page = drafts.editing(conversation.get_absolute_url(), edited.id if edited else None)
     return {
         "conversation": conversation,
         "agent": agent_now,
@@ -190,8 +195,8 @@ def _context(
         "run": talking.open_run(conversation),
         "edited": edited,
         "is_live": shown.is_end and edited is None,
-        "draft": edited.text if edited else drafts.of_page(request.user, conversation.get_absolute_url()),
-        "draft_url": "" if edited else reverse("agents:draft", args=[conversation.id]),
+        "draft": drafts.of_page(request.user, page) or (edited.text if edited else ""),
+        "draft_url": reverse("agents:draft", args=[conversation.id]),
         "key": uuid.uuid4(),
     }
 

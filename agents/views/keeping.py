@@ -132,6 +132,7 @@ def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
     form = DraftForm(request.POST)
     if not form.is_valid():
         return HttpResponse(status=400)
+    page = drafts.editing(page, form.cleaned_data["replaces"])
     drafts.keep(request.user, page, form.cleaned_data["message"], form.cleaned_data["key"])
     return HttpResponse(status=204)
 
@@ -144,7 +145,7 @@ def purge(user: User) -> None:
     """What was deleted some minutes ago goes for good, with what was being written there."""
     gone = Conversation.objects.filter(user=user, deleted_at__lt=timezone.now() - KEPT_DELETED)
     for conversation in gone:
-        drafts.forget(user, conversation.get_absolute_url())
+        drafts.forget_all(user, conversation.get_absolute_url())
         conversation.delete()
 
 

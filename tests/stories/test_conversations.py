@@ -235,6 +235,21 @@ def test_a_draft_is_there_after_signing_out_and_gone_when_sent(ana: Visitor, key
     assert "a new beginning</textarea>" not in ana.reads(f"/agents/{ids.ECHO}/")
 
 
+def test_an_edit_that_was_begun_is_kept_until_it_is_sent(ana: Visitor, key: str) -> None:
+    path = begin(ana, "one\r\ntwo")  # as browsers send lines
+    [number] = re.findall(r'id="message-(\d+)"', ana.reads(path))
+    ana.posts(f"{path}draft/", page=path, message="one\r\nthr", key=key, replaces=number)
+    ana.posts("/logout/")
+    ana.signs_in("user@example.com")
+    assert "one\nthr</textarea>" in ana.reads(f"{path}?edit={number}")
+    assert "Edit: not sent yet" in plain(ana.reads(path))
+    assert "thr</textarea>" not in ana.reads(path)
+    page = say(ana, path, "one\r\nthree", key=key, replaces=number)
+    assert "not sent yet" not in page
+    texts = [message["text"] for message in ana.gets(f"{path}export.json").json()["messages"]]
+    assert texts == ["one\ntwo", "one\nthree"]
+
+
 def test_what_mallory_may_not_touch(ana: Visitor, gil: Visitor) -> None:
     path, page = said_back(ana, "mine alone")
     for act in ("rename", "pin", "delete", "undo", "draft"):
