@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.drafts import take_draft
 from accounts.requests import SignedInRequest, signed_in
+from confirmations.holds import told_to
 from confirmations.hub import now_of, rows_now
 from confirmations.identity import Identity, NameBook
 from confirmations.items import RISKS, Item, is_waiting
@@ -60,6 +61,8 @@ def icon(request: HttpRequest, number: int) -> HttpResponse:
 
 def desk(request: SignedInRequest, item: Item | None = None, status: int = 200) -> HttpResponse:
     """The whole page, with an item open or none."""
+    for sentence in told_to(request.user):
+        messages.warning(request, sentence)
     identity = Identity.of(request.user, request.kept)
     wanted = Wanted.of(request.GET)
     now = now_of(identity)
