@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,8 +11,9 @@ from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 from django.utils.text import slugify
 
-from agents.models import Conversation, Message, Run
-from agents.transcript import Part
+from agents import readable
+from agents.models import Conversation, Message
+from agents.readable import line
 
 AT_ONCE = 100  # messages read in one go
 FORMATS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
@@ -77,6 +77,7 @@ def _message(message: Message) -> dict[str, Any]:
                 "started_at": run.created_at.isoformat(),
                 "ended_at": run.ended_at.isoformat() if run.ended_at else None,
                 "parts": run.parts,
+                "interrupts": [{"interrupt": one["interrupt"], "answer": one.get("entry")} for one in run.interrupts],
             }
             for run in message.runs.all()
         ],
@@ -89,40 +90,14 @@ def _text(value: object) -> str:
 
 def _markdown(conversations: QuerySet[Conversation]) -> Iterator[str]:
     for conversation in conversations.iterator():
-        yield f"# {_line(conversation.title)}\n\nA conversation with {_line(conversation.agent_name)}.\n\n"
+        yield f"# {line(conversation.title)}\n\nA conversation with {line(conversation.agent_name)}.\n\n"
         for message in _messages(conversation):
             edited = ", replaced later" if message.replaced_by_id else ""
             yield f"## You, {_moment(message.created_at)}{edited}\n\n{message.text}\n\n"
             for run in message.runs.all():
-                yield f"## {_line(conversation.agent_name)}, {_moment(run.created_at)}\n\n"
-                yield from (_part(part) for part in run.parts)
-                if run.status != Run.Status.FINISHED:
-                    yield f"*{run.get_status_display()}{': ' if run.problem else ''}{run.problem}*\n\n"
+                yield f"## {line(conversation.agent_name)}, {_moment(run.created_at)}\n\n"
+                yield from filter(None, readable.answer(run))
     yield "\n"
-
-
-def _part(part: Part) -> str:
-    match part:
-        case {"kind": "text", "text": str(text)}:
-            return f"{text}\n\n"
-        case {"kind": "reasoning", "text": str(text)}:
-            return "".join(f"> {line}\n" for line in text.splitlines()) + "\n"
-        case {"kind": "tool", "name": str(name), "arguments": str(arguments)}:
-            result = f"Result:\n\n{_block(str(part['result']))}" if part.get("result") is not None else ""
-            return f"Tool call `{_line(name)}`:\n\n{_block(arguments or '{}')}{result}"
-        case _:
-            return _block(json.dumps(part, ensure_ascii=False, indent=2), "json")
-
-
-def _block(text: str, language: str = "") -> str:
-    """A code block whose fence is longer than any in the text."""
-    longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}\n\n"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _moment(at: datetime) -> str:

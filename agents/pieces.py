@@ -63,21 +63,22 @@ def reasoning(part: Part) -> SafeString:
 
 def said(part: Part) -> SafeString:
     """A text that is not simply the agent's: of another role, or with a name."""
-    who = " · ".join(filter(None, (ROLES.get(part.get("role", ""), part.get("role", "")), part.get("name", ""))))
     return render_to_string(
         "agents/_said.html",
-        {"key": part.get("key", ""), "who": who, "html": mark_safe(_markdown(part["text"]))},  # noqa: S308  (sanitised by markdown)
+        {"key": part.get("key", ""), "who": speaker(part), "html": mark_safe(_markdown(part["text"]))},  # noqa: S308  (sanitised by markdown)
     )
+
+
+def speaker(part: Part) -> str:
+    """Whose text it is said to be; empty for the agent's own."""
+    return " · ".join(filter(None, (ROLES.get(part.get("role", ""), part.get("role", "")), part.get("name", ""))))
 
 
 def step(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeString:
     """A tool call. While it is open it carries what a confirmation of it can be recognised by."""
     told = told_in_one_line(part["arguments"])
     summary = "" if told == "{}" else told
-    if part["result"] is not None:
-        state = outcome(part["result"])
-    else:
-        state = "running" if is_open else asked.get(part["id"], "no result")
+    state = state_of_call(part, asked, is_open=is_open)
     return render_to_string(
         "agents/_step.html",
         {
@@ -96,12 +97,21 @@ def step(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeStrin
     )
 
 
-def outcome(result: str) -> str:
-    """How a call ended, by its result: gateways tell a rejection as an ordinary one, and a time-out as a rejection."""
-    told = re.fullmatch(r'\s*Tool "[^"]*" was rejected(?:\.|: (.*))\s*', result, re.DOTALL)
+def state_of_call(part: Part, asked: Asked, *, is_open: bool) -> str:
+    """By its result where there is one: gateways tell a rejection as an ordinary one, and a time-out as a rejection."""
+    if part["result"] is None:
+        return "running" if is_open else asked.get(part["id"], "no result")
+    told = re.fullmatch(r'\s*Tool "[^"]*" was rejected(?:\.|: (.*))\s*', part["result"], re.DOTALL)
     if told is None:
         return "done"
     return "timed out" if told[1] == "Request timed out" else "rejected"
+
+
+def state_of(part: Part, asked: Asked, *, is_open: bool) -> str:
+    """How far a step or a sub-agent is."""
+    if part["state"] == "asking" and asked and not OPEN_QUESTIONS.intersection(asked.values()):
+        return "answered"
+    return "stopped" if part["state"] == "running" and not is_open else str(part["state"])
 
 
 def _state(name: str) -> dict[str, str]:
@@ -146,12 +156,12 @@ def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open:
         case "reasoning":
             return reasoning(part)
         case "stage":
-            state = "stopped" if part["state"] == "running" and not is_open else part["state"]
-            return render_to_string("agents/_stage.html", {"stage": part, "state": _state(state)})
+            state = _state(state_of(part, asked, is_open=is_open))
+            return render_to_string("agents/_stage.html", {"stage": part, "state": state})
         case "agent":
             return _agent(part, agent_id, asked, is_open=is_open)
         case "activity":
-            told = {"words": _words(part["content"]), **_told(part["content"])}
+            told = {"words": lines_of(part["content"]), **_told(part["content"])}
             return render_to_string("agents/_activity.html", {"activity": part, "told": told})
         case "state":
             return render_to_string("agents/_state.html", {"told": _told(part["value"])})
@@ -160,7 +170,7 @@ def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open:
                 "agents/_others.html", {"others": part, "events": list(map(_event, part["events"]))}
             )
         case "usage":
-            return render_to_string("agents/_usage.html", {"entries": list(map(_usage, part["entries"]))})
+            return render_to_string("agents/_usage.html", {"entries": usage_of(part)})
     if part.get("role") or part.get("name"):
         return said(part)
     return text(part["text"]) if part["text"] else mark_safe("")
@@ -172,9 +182,7 @@ def of_answer(parts: Iterable[Part], agent_id: str, asked: Asked = NOTHING_ASKED
 
 
 def _agent(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeString:
-    state = "stopped" if part["state"] == "running" and not is_open else part["state"]
-    if state == "asking" and asked and not OPEN_QUESTIONS.intersection(asked.values()):
-        state = "answered"
+    state = state_of(part, asked, is_open=is_open)
     is_running = state == "running"
     hidden = max(0, len(part["parts"]) - SHOWN_IN_AGENT)
     inside = [of_part(inner, agent_id, asked, is_open=is_running) for inner in part["parts"][hidden:]]
@@ -205,10 +213,10 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     return {"name": event["name"], "text": told["text"], "more": told["more"]}
 
 
-def _words(content: dict[str, Any]) -> list[dict[str, str]]:
+def lines_of(content: dict[str, Any] | str) -> list[dict[str, str]]:
     """The lines of an activity that can be read without its JSON: its texts, and the items of its lists."""
     lines: list[dict[str, str]] = []
-    for name, value in content.items():
+    for name, value in content.items() if isinstance(content, dict) else ():  # a text where it was too large to keep
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
                 texts = [text for text in item.values() if isinstance(text, str)]
@@ -218,7 +226,11 @@ def _words(content: dict[str, Any]) -> list[dict[str, str]]:
     return [line for line in lines if line["text"]][:SHOWN_LINES]
 
 
-def _usage(entry: dict[str, Any]) -> dict[str, Any]:
+def usage_of(part: Part) -> list[dict[str, str]]:
+    return [_usage(entry) for entry in part["entries"]]
+
+
+def _usage(entry: dict[str, Any]) -> dict[str, str]:
     who = " ".join(str(entry[name]) for name in ("provider", "model") if entry.get(name))
     counts = [f"{entry[name]:,} {label}" for name, label in USAGE.items() if isinstance(entry.get(name), int)]
     return {"who": who, "counts": ", ".join(counts)}

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from agents import readable
+from agents.models import Run
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.following import plain, run_of, transcript, watched
+from tests.stories.test_answer_parts import at_rest, given, showing
 from tests.stories.test_chat import ask
 
 
@@ -191,6 +194,54 @@ def test_what_expired_cannot_be_answered(ana: Visitor) -> None:
     text = answers(ana, run, path, n1__answer="red")
     assert "late: left unanswered" in text
     assert 'question: "red"' in text
+
+
+def test_what_was_asked_and_answered_is_taken_away_too(ana: Visitor) -> None:
+    path, run = waiting(ana, "approve")
+    assert "Tool call `send_money` (waiting for approval)" in ana.gets(f"{path}export.md").text
+    [open_one] = ana.gets(f"{path}export.json").json()["messages"][0]["answers"][0]["interrupts"]
+    assert open_one["answer"] is None
+    answers(ana, run, path, n0__approved="no")
+    [answer, _] = ana.gets(f"{path}export.json").json()["messages"][0]["answers"]
+    assert answer["interrupts"] == [
+        {
+            "interrupt": open_one["interrupt"],
+            "answer": {
+                "interruptId": open_one["interrupt"]["id"],
+                "status": "resolved",
+                "payload": {"approved": False},
+            },
+        }
+    ]
+    assert "**Asked: May I send 250 crowns to Olu?**\n\n> Declined\n" in ana.gets("/conversations/export.md").text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("use steps", ["Step: Look it up (done)\n"]),
+        (
+            "ask a sub-agent",
+            [
+                "> **Librarian**: Finds books (done)\n>\n> I look on the **third** shelf.\n>\n",
+                "\n> Tool call `find_book` (done):",
+                "> > **Clerk** (failed)\n> >\n> > *The stamp is lost.*",
+            ],
+        ),
+        ("show state", ['State:\n\n```json\n{\n  "basket"']),
+        ("make a plan", ["**PLAN**\n\n- Pack · done\n- Go · done\n"]),
+        ("send custom events", ["Event `mood`:\n\n```json\n{\n"]),
+        ("speak in roles", ["**System:**\n\nThis is said as system.\n"]),
+        ("tell usage", ["*1,200 tokens in, 34 out, 1,234 in all by demo showcase-1*"]),
+        ("think aloud", ["> First I count the bridges."]),
+    ],
+)
+def test_all_that_an_agent_did_can_be_read_in_markdown(words: str, told: list[str]) -> None:
+    answer = given([event.model_dump(by_alias=True) for event in at_rest(showing(words))])
+    markdown = "".join(readable.answer(Run(status=Run.Status.FINISHED, parts=answer.parts())))
+    for text in told:
+        assert text in markdown
+    assert '"kind"' not in markdown
 
 
 def test_only_the_owner_answers(ana: Visitor, gil: Visitor) -> None:

@@ -1,0 +1,93 @@
+"""An answer as Markdown to read elsewhere: every kind of part, and what the agent asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from agents import interrupts, pieces
+from agents.models import Run
+from agents.transcript import Part, as_json
+
+
+def answer(run: Run) -> Iterator[str]:
+    asked = interrupts.states(run.interrupts)
+    yield from (part(one, asked) for one in run.parts)
+    for ask in interrupts.asks(run.interrupts):
+        until = f" It can be answered until {ask.expires_at:%Y-%m-%d %H:%M} UTC." if ask.expires_at else ""
+        told = ask.answer if ask.entry else f"Not answered yet.{until}"
+        yield f"**Asked: {line(ask.title)}**\n\n{quoted(told)}"
+    if run.status in STATUSES:
+        yield f"*{': '.join(filter(None, (STATUSES[run.status], run.problem)))}*\n\n"
+
+
+STATUSES = {
+    status: Run.Status(status).label
+    for status in Run.Status.values
+    if status not in (Run.Status.FINISHED, Run.Status.ASKING)
+}
+
+
+def part(one: Part, asked: Mapping[str, str]) -> str:
+    match one["kind"]:
+        case "text":
+            who = pieces.speaker(one)
+            return (f"**{line(who)}:**\n\n" if who else "") + f"{one['text']}\n\n"
+        case "reasoning":
+            return quoted(one["text"])
+        case "tool":
+            result = f"Result:\n\n{block(one['result'])}" if one.get("result") is not None else ""
+            state = pieces.state_of_call(one, asked, is_open=False)
+            return f"Tool call `{line(one['name'])}` ({_words(state)}):\n\n{block(one['arguments'] or '{}')}{result}"
+        case "stage":
+            return f"Step: {line(one['name'])} ({_words(pieces.state_of(one, asked, is_open=False))})\n\n"
+        case "agent":
+            return quoted("".join(_agent(one, asked)))
+        case "activity":
+            lines = [": ".join(filter(None, told.values())) for told in pieces.lines_of(one["content"])]
+            told = "".join(f"- {line(words)}\n" for words in lines)
+            return f"**{line(one['type'])}**\n\n{told or _value(one['content'])}\n"
+        case "state":
+            return f"State:\n\n{_value(one['value'])}"
+        case "others":
+            events = "".join(f"Event `{line(event['name'])}`:\n\n{_value(event['value'])}" for event in one["events"])
+            more = one["count"] - len(one["events"])
+            return events + (f"{more} more events were not kept.\n\n" if more > 0 else "")
+        case "usage":
+            return "".join(
+                f"*{told['counts']}{' by ' if told['who'] else ''}{told['who']}*\n\n" for told in pieces.usage_of(one)
+            )
+    return _value(one)
+
+
+def _agent(one: Part, asked: Mapping[str, str]) -> Iterable[str]:
+    about = f": {line(one['about'])}" if one["about"] else ""
+    yield f"**{line(one['name'])}**{about} ({_words(pieces.state_of(one, asked, is_open=False))})\n\n"
+    yield from (part(inner, asked) for inner in one["parts"])
+    if one["problem"]:
+        yield f"*{line(one['problem'])}*\n\n"
+    if "result" in one:
+        yield f"Result:\n\n{_value(one['result'])}"
+
+
+def _words(state: str) -> str:
+    return pieces.STATES[state][2].lower()
+
+
+def quoted(text: str) -> str:
+    return "".join(f"> {line}".rstrip() + "\n" for line in text.rstrip("\n").split("\n")) + "\n"
+
+
+def block(text: str, language: str = "") -> str:
+    """A code block whose fence is longer than any in the text."""
+    longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}\n\n"
+
+
+def _value(value: object) -> str:
+    return block(value) if isinstance(value, str) else block(as_json(value), "json")
+
+
+def line(text: str) -> str:
+    return " ".join(text.split())
