@@ -40,6 +40,11 @@ class TitleForm(forms.Form):
     )
 
 
+class SearchForm(forms.Form):
+    q = forms.CharField(max_length=200, required=False)
+    page = forms.IntegerField(required=False, min_value=1, max_value=1000)
+
+
 class WindowForm(forms.Form):
     """Which part of a transcript to show: ids of messages."""
 

@@ -21,7 +21,7 @@ from accounts.models import User
 from agents.models import Conversation, Message, Run, SearchText
 from agents.transcript import text_of
 
-FOUND = 50  # hits at most
+FOUND_AT_ONCE = 50  # hits on a page
 LONGEST = 200_000  # characters of one text that are searched; PostgreSQL refuses to index without end
 WORDS_ABOUT = 24  # in a snippet
 BEGIN, END = "\x02", "\x03"  # around the words that were found; taken out of every text before
@@ -33,7 +33,7 @@ FROM agents_searchtext_words AS words
 JOIN agents_searchtext AS texts ON texts.id = words.rowid
 JOIN agents_conversation AS conversation ON conversation.id = texts.conversation_id
 WHERE agents_searchtext_words MATCH %s AND conversation.user_id = %s AND conversation.deleted_at IS NULL
-ORDER BY conversation.updated_at DESC, words.rowid DESC LIMIT %s
+ORDER BY conversation.updated_at DESC, words.rowid DESC LIMIT %s OFFSET %s
 """
 POSTGRESQL = """
 SELECT id, ts_headline('simple', text, to_tsquery('simple', %s), %s) FROM (
@@ -42,7 +42,7 @@ SELECT id, ts_headline('simple', text, to_tsquery('simple', %s), %s) FROM (
     JOIN agents_conversation AS conversation ON conversation.id = texts.conversation_id
     WHERE to_tsvector('simple', texts.text) @@ to_tsquery('simple', %s)
         AND conversation.user_id = %s AND conversation.deleted_at IS NULL
-    ORDER BY conversation.updated_at DESC, texts.id DESC LIMIT %s
+    ORDER BY conversation.updated_at DESC, texts.id DESC LIMIT %s OFFSET %s
 ) AS found ORDER BY updated_at DESC, id DESC
 """
 
@@ -55,24 +55,30 @@ class Hit:
     version: int | None  # the edited message that replaced it, if one did
 
 
-def find(user: User, asked: str) -> list[Hit]:
-    """What holds all the words that were asked for, or their beginnings; the newest conversations first."""
+def find(user: User, asked: str, page: int = 1) -> tuple[list[Hit], bool]:
+    """What holds all the words that were asked for, or their beginnings; the newest conversations first.
+
+    And whether there is more on a further page.
+    """
     words = re.findall(r"\w+", asked)
     if not words:
-        return []
+        return [], False
     catch_up(user)
+    window = [FOUND_AT_ONCE + 1, (page - 1) * FOUND_AT_ONCE]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             query = " ".join(f'"{word}"*' for word in words)
-            cursor.execute(SQLITE, [BEGIN, END, WORDS_ABOUT, query, user.pk, FOUND])
+            cursor.execute(SQLITE, [BEGIN, END, WORDS_ABOUT, query, user.pk, *window])
         else:
             query = " & ".join(f"'{word}':*" for word in words)
             options = f'StartSel="{BEGIN}", StopSel="{END}", MaxWords={WORDS_ABOUT}, MinWords=8'
-            cursor.execute(POSTGRESQL, [query, options, query, user.pk, FOUND])
-        snippets: dict[int, str] = dict(cursor.fetchall())
+            cursor.execute(POSTGRESQL, [query, options, query, user.pk, *window])
+        rows = cursor.fetchall()
+    snippets: dict[int, str] = dict(rows[:FOUND_AT_ONCE])
     related = ("conversation", "message", "run__message")
     texts = SearchText.objects.select_related(*related).defer("text", "run__parts").in_bulk(snippets)
-    return [_hit(texts[row], snippet) for row, snippet in snippets.items() if row in texts]
+    hits = [_hit(texts[row], snippet) for row, snippet in snippets.items() if row in texts]
+    return hits, len(rows) > FOUND_AT_ONCE
 
 
 def _hit(found: SearchText, snippet: str) -> Hit:

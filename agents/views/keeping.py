@@ -9,7 +9,7 @@ from datetime import timedelta
 from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.requests import SignedInRequest, signed_in
 from agents import drafts, export, pages, runs, search, talking
-from agents.forms import DraftForm, TitleForm
+from agents.forms import DraftForm, SearchForm, TitleForm
 from agents.models import Conversation, Run
 from agents.transcript import text_of
 
@@ -32,11 +32,17 @@ KEPT_DELETED = timedelta(minutes=5)  # longer than Undo is shown: the page may h
 def conversations(request: SignedInRequest) -> HttpResponse:
     """All of them, or those in which words are found; and Undo for what was deleted a moment ago."""
     purge(request.user)
-    asked = request.GET.get("q", "").strip()[:200]
-    page = Paginator(Conversation.objects.of(request.user), pages.LISTED).get_page(request.GET.get("page"))
+    form = SearchForm(request.GET)
+    if not form.is_valid():
+        raise Http404
+    asked, number = form.cleaned_data["q"], form.cleaned_data["page"] or 1
+    page = Paginator(Conversation.objects.of(request.user), pages.LISTED).get_page(number)
+    hits, has_more = search.find(request.user, asked, number) if asked else ([], False)
     context = {
         "asked": asked,
-        "hits": [pages.hit(found) for found in search.find(request.user, asked)] if asked else [],
+        "hits": [pages.hit(found) for found in hits],
+        "newer": number - 1,
+        "older": number + 1 if has_more else 0,
         "page": page,
         "groups": pages.grouped(page),
         "deleted": Conversation.objects.filter(user=request.user, deleted_at__gt=timezone.now() - UNDO_SHOWN),

@@ -146,6 +146,24 @@ def test_words_are_found_in_titles_messages_and_answers(ana: Visitor, gil: Visit
     assert "Nothing." in listed(gil, "?q=marzipan")
 
 
+def test_all_that_is_found_can_be_looked_through(ana: Visitor) -> None:
+    path = begin(ana, "about the limpets")
+    fill(ana.portico, path, 60, "limpet")
+    seen: list[str] = []
+    query = "?q=limpet"
+    while True:
+        page = ana.reads(f"/conversations/{query}")
+        seen += re.findall(r"limpet</mark> (\d+)", page)
+        older = re.search(r'href="(\?q=limpet&amp;page=\d)">Older', page)
+        if older is None:
+            break
+        query = older[1].replace("&amp;", "&")
+    assert sorted(map(int, seen)) == list(range(60))
+    assert "Newer" in page
+    assert "Nothing more." in plain(ana.reads("/conversations/?q=limpet&page=9"))
+    assert ana.gets("/conversations/?q=limpet&page=x").status_code == 404
+
+
 def test_conversations_are_taken_away_as_markdown_and_as_json(ana: Visitor) -> None:
     path = begin(ana, 'Übung "eins"/../..\\ ```x``` \u202egnp')
     say(ana, path, "and the second")
@@ -285,12 +303,12 @@ def test_a_transcript_of_two_thousand_messages_opens_at_its_end(ana: Visitor) ->
     assert ana.gets(f"{path}?before=x").status_code == 404
 
 
-def fill(portico: Portico, path: str, number: int) -> None:
+def fill(portico: Portico, path: str, number: int, word: str = "question") -> None:
     """As if so much had been said and answered in this conversation."""
     answers: list[dict[str, object]] = [
         {"parts": json.dumps([{"kind": "text", "id": "1", "text": f"Answer **{i}**."}])} for i in range(number)
     ]
-    write_into(portico, path, [(f"question {i}", answer) for i, answer in enumerate(answers)])
+    write_into(portico, path, [(f"{word} {i}", answer) for i, answer in enumerate(answers)])
 
 
 def write_into(portico: Portico, path: str, said: Sequence[tuple[str, Mapping[str, object]]]) -> None:
