@@ -48,7 +48,7 @@ def window(browser: Browser, demo: Portico) -> Iterator[Window]:
     complaints: list[str] = []
 
     def opened(who: str = "", **options: Any) -> Page:
-        context = browser.new_context(base_url=demo.url, **{"viewport": {"width": 1280, "height": 900}, **options})
+        context = browser.new_context(**{"base_url": demo.url, "viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
