@@ -104,6 +104,12 @@ class Answer:
         with self._lock:
             self._place(key, html)
 
+    def say_what_was_wrong(self, passed_over: int, *, lacks_start: bool) -> None:
+        """How much of the agent's stream was no valid AG-UI, where anything was."""
+        if passed_over or lacks_start:
+            with self._lock:
+                self._put_below("sloppy", passed_over=passed_over, lacks_start=lacks_start)
+
     def break_off(self) -> None:
         """Nothing more will come: what was in progress becomes a block, and what did not end says so."""
         with self._lock:

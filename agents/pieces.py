@@ -45,6 +45,7 @@ SHOWN_LINES = 50  # of an activity, beside its JSON
 SHOWN_IN_AGENT = 100  # parts of a sub-agent, the newest ones
 OPEN_QUESTIONS = {"asking", "approval"}
 Asked = Mapping[str, str]  # how what the agent asked stands: a state by the id of the interrupt, and of its tool call
+LACKS_START = "The answer did not open with RUN_STARTED."
 NOTHING_ASKED: Asked = {}
 SUMMARY_LENGTH = 160  # characters of the arguments in a step's one line; the whole stands inside
 
@@ -171,6 +172,8 @@ def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open:
             )
         case "usage":
             return render_to_string("agents/_usage.html", {"entries": usage_of(part)})
+        case "sloppy":
+            return render_to_string("agents/_sloppy.html", {"sentence": sloppy(part)})
     if part.get("role") or part.get("name"):
         return said(part)
     return text(part["text"]) if part["text"] else mark_safe("")
@@ -224,6 +227,14 @@ def lines_of(content: dict[str, Any] | str) -> list[dict[str, str]]:
             elif isinstance(item, str | int | float):
                 lines.append({"name": "" if isinstance(value, list) else name, "text": str(item)})
     return [line for line in lines if line["text"]][:SHOWN_LINES]
+
+
+def sloppy(part: Part) -> str:
+    """What was wrong with how the agent sent its answer."""
+    count = part["passed_over"]
+    events = "1 event was" if count == 1 else f"{count:,} events were"
+    told = f"{events} not valid AG-UI and passed over." if count else ""
+    return f"{told}{' ' if count and part['lacks_start'] else ''}{LACKS_START if part['lacks_start'] else ''}"
 
 
 def usage_of(part: Part) -> list[dict[str, str]]:

@@ -132,9 +132,12 @@ class LiveRun:
 
     async def _relay(self) -> Ending:
         async with self.gateway.run_agent(self.agent_id, self.question) as batches:
-            async for events in batches:
-                self.answer.feed(events)
-                self.unsaved.set()
+            try:
+                async for events in batches:
+                    self.answer.feed(events)
+                    self.unsaved.set()
+            finally:
+                self.answer.say_what_was_wrong(batches.passed_over, lacks_start=batches.lacks_start)
         if self.answer.error:
             return Ending(Run.Status.FAILED, "The agent reported an error.", self.answer.error)
         if self.answer.interrupts:

@@ -7,7 +7,8 @@ A part is a plain JSON object with a `kind`, and a `key` that is its own within 
 - `stage` (a step of AG-UI): `name`, `state` ("running", "done")
 - `activity`: `id`, `type`, `content`
 - `agent` (a sub-agent): `id`, `name`, `about`, `state` ("running", "done", "asking", "failed"), `problem`, `parts`
-- below the answer, once each: `state` (`value`), `others` (`count`, `events`), `usage` (`entries`)
+- below the answer, once each: `state` (`value`), `others` (`count`, `events`), `usage` (`entries`),
+  `sloppy` (`passed_over`, `lacks_start`: what was no valid AG-UI)
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from ag_ui.core import (
 )
 
 Part = dict[str, Any]
-FOOT = ("state", "others", "usage")  # kinds that stand below the answer, in this order
+FOOT = ("state", "others", "usage", "sloppy")  # kinds that stand below the answer, in this order
 LARGEST_VALUE = 1_000_000  # characters of JSON that one value of an agent may have, to be kept whole
 MOST_OTHERS = 500  # events without a place of their own that are kept; all are counted
 

@@ -158,6 +158,16 @@ class RunEvents(_Stream):
         self._decoder = Decoder(run.thread_id, run.run_id)
         self._is_over = False
 
+    @property
+    def passed_over(self) -> int:
+        """Events that were no valid AG-UI, so far."""
+        return self._decoder.passed_over
+
+    @property
+    def lacks_start(self) -> bool:
+        """The stream is AG-UI and did not open with RUN_STARTED."""
+        return self._decoder.lacks_start
+
     async def __anext__(self) -> list[Event]:
         decoder = self._decoder
         while not (self._is_over or decoder.finished):

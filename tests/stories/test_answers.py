@@ -44,6 +44,16 @@ def test_whoever_follows_and_whoever_comes_later_see_it(ana: Visitor, words: str
         assert text in page
 
 
+def test_events_that_were_no_agui_are_counted_in_a_quiet_line(ana: Visitor) -> None:
+    path, run = ask(ana, ids.UNLUCKY, "garbage please")
+    live, status = watched(ana, run)
+    assert status == "finished"
+    [sentence] = re.findall(r"\d+ events? w\w+ not valid AG-UI and passed over\.", live)
+    assert live.endswith(sentence)
+    assert sentence in transcript(ana.reads(path))
+    assert f"*{sentence}*" in ana.gets(f"{path}export.md").text
+
+
 def waiting(visitor: Visitor, words: str) -> tuple[str, str]:
     """A conversation whose agent waits: (path of its page, id of the run that asks)."""
     path, run = ask(visitor, ids.SHOWCASE, words)
