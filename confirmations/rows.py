@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Self, get_args
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from confirmations.standing import Standing
 
 EXPIRING = timedelta(seconds=60)  # left: what the filter calls "less than a minute left"
+RENDERED = 4000  # rows whose markup is kept, of 2 KB each
 TIME_LEFT, QUERY = "\x01", "\x02"  # stand in a rendered row for what differs by moment and by page
 Group = Literal["", "agent", "tool"]
 
@@ -102,8 +104,9 @@ def notes_of(standing: Standing, me: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(RENDERED)
 def rendered(row: Row) -> str:
-    """Rendered once for everybody who sees the same; `finished` makes it fit a page and a moment."""
+    """Once for everybody who sees the same: it is most of a page's work. `finished` fits it to page and moment."""
     return render_to_string("confirmations/_row.html", {"row": row, "time_left": TIME_LEFT, "query": QUERY})
 
 

@@ -7,6 +7,8 @@ const list = document.querySelector("[data-desk]")
 const detail = document.querySelector("[data-detail]")
 const place = detail.querySelector("[data-place]")
 const PATIENCE = 150 // ms until a skeleton says that something is on its way
+const HASTE = 120 // ms: who goes from row to row quicker than that reads none of them
+let hurried = 0 // when a call was opened last
 let latest = 0 // what was opened last wins, whatever comes when
 let position = 0 // among the rows, of the one that was open last: the next one follows it, even when it is gone
 
@@ -49,6 +51,10 @@ export async function open(row, { push = true } = {}) {
   const address = row.querySelector("a").href
   if (push && address !== location.href) history.pushState({}, "", address)
   mark(id)
+  const isHasty = performance.now() - hurried < HASTE
+  hurried = performance.now()
+  if (isHasty) await new Promise(done => setTimeout(done, HASTE))
+  if (mine !== latest) return
   const slow = setTimeout(() => mine === latest && place.replaceChildren(template("skeleton")), PATIENCE)
   try {
     const fresh = await sectionOf(row)
