@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
 
+from channels.db import database_sync_to_async
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -100,6 +102,7 @@ def mark_checked(session: SessionBase, at: float) -> None:
 
 
 _watchers: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+_watched: dict[str, str] = {}  # name: key
 _lock = threading.Lock()
 
 
@@ -115,6 +118,7 @@ def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]
     name = name_of(session_key)
     with _lock:
         _watchers.setdefault(name, set()).add(watcher)
+        _watched[name] = session_key
     timer = None
     if kept.expires_at is not None:
         left = (kept.expires_at - datetime.now(UTC)).total_seconds()
@@ -127,7 +131,7 @@ def watch_end(session_key: str, kept: GatewaySession) -> Iterator[asyncio.Event]
         with _lock:
             _watchers[name].discard(watcher)
             if not _watchers[name]:
-                del _watchers[name]
+                del _watchers[name], _watched[name]
 
 
 def tell_ended(session_key: str | None) -> None:
@@ -142,6 +146,20 @@ def _hear_ended(name: str) -> None:
         watchers = list(_watchers.get(name, ()))
     for loop, ended in watchers:
         loop.call_soon_threadsafe(ended.set)
+
+
+@bus.catches_up
+async def _look_for_ended() -> None:
+    """Some may have ended in another process while nobody could tell."""
+    with _lock:
+        watched = dict(_watched)
+    for name in await database_sync_to_async(_gone_of)(watched):
+        _hear_ended(name)
+
+
+def _gone_of(watched: dict[str, str]) -> list[str]:
+    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    return [name for name, session_key in watched.items() if not store.exists(session_key)]
 
 
 def name_of(session_key: str) -> str:

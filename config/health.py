@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
+from accounts import bus
 from gateway import Gateway
 
 
@@ -14,12 +15,14 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 when the database is away. The gateway is told, but Portico explains its absence itself."""
+    """503 when the database or Redis is away. The gateway is told, but Portico explains its absence itself."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         database = "ok"
     except DatabaseError:
         database = "away"
+    others = {"redis": "ok" if bus.is_heard() else "away"} if bus.is_shared() else {}
+    needed = {"database": database, **others}
     gateway = "ok" if Gateway(settings.GATEWAY_URL).is_alive() else "away"
-    return JsonResponse({"database": database, "gateway": gateway}, status=200 if database == "ok" else 503)
+    return JsonResponse({**needed, "gateway": gateway}, status=503 if "away" in needed.values() else 200)

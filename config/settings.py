@@ -147,7 +147,7 @@ else:
 REDIS_URL = env.str("REDIS_URL", default="")  # none: one process, whose run logs and news are in memory
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 if REDIS_URL:  # the pauses of sign-in hold for all processes
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {"default": {"BACKEND": "config.cache.RedisOrMemory", "LOCATION": REDIS_URL}}
 
 # Pages
 

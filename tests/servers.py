@@ -18,9 +18,9 @@ from tests.portico import free_port
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """Its address."""
-    port = free_port()
+def redis_server(port: int = 0) -> Iterator[str]:
+    """Its address. Port 0 takes a free one."""
+    port = port or free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     address = f"redis://127.0.0.1:{port}/0"
