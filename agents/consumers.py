@@ -21,6 +21,7 @@ from agents.models import Run
 from agents.runlog import RunLog, Whole, encoded, snapshot
 from agents.shared import mirrored
 
+CATCH_UP_EVERY = 1  # second between two looks for a newer snapshot
 BEAT_EVERY = 15  # seconds between comment lines, so that proxies keep the line open
 RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
 HEADERS = [
@@ -139,10 +140,14 @@ class FollowRun(AsyncConsumer):
                 if log.number > number and log.has_all_after(number):
                     newer, number = log.after(number), log.number
                     await self._write(newer)
-                elif log.number > number:
-                    whole = await run.whole()
+                elif log.number > number and log.is_closed:  # what is kept has the end, too
+                    await self._write(await self._kept_rest())
+                    break
+                elif log.number > number and (whole := await run.whole()).number > number:
                     number = whole.number
                     await self._write(snapshot(whole))
+                elif log.number > number:  # the newest snapshot of another process is older than its log
+                    await asyncio.wait([ending], timeout=CATCH_UP_EVERY)
                 elif log.is_closed:
                     break
                 else:
@@ -159,16 +164,22 @@ class FollowRun(AsyncConsumer):
         if self._after() >= run.events > 0:
             await self._refuse(204)
             return
-        html = await self._whole(run)
+        rest = await self._rest(run)
         await self._begin(200, HEADERS)
+        await self._write(RETRY + rest, more=False)
+
+    async def _kept_rest(self) -> bytes:
+        run = await self._run()
+        return b"" if run is None or run.is_open else await self._rest(run)
+
+    @database_sync_to_async
+    def _rest(self, run: Run) -> bytes:
+        """An ended run as it is kept, whole, and its end."""
+        html = "".join(
+            pieces.of_answer(run.parts, run.message.conversation.agent_id, interrupts.states(run.interrupts))
+        )
         whole = snapshot(Whole(max(run.events - 1, 0), html, ""))
         ending = pieces.end(run.id, run.status, run.problem, run.detail)
         if run.interrupts:
             ending = interrupts.rendered(run.id, run.interrupts, run.parts)
-        end = encoded(max(run.events, 1), "end", {"status": run.status, "html": ending})
-        await self._write(RETRY + whole + end, more=False)
-
-    @database_sync_to_async
-    def _whole(self, run: Run) -> str:
-        asked = interrupts.states(run.interrupts)
-        return "".join(pieces.of_answer(run.parts, run.message.conversation.agent_id, asked))
+        return whole + encoded(max(run.events, 1), "end", {"status": run.status, "html": ending})

@@ -1,0 +1,166 @@
+"""What a follower may rely on, of a run log in memory and of one in Redis that another process follows."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from agents.runlog import KEPT
+from embedded import ids
+from tests.embedded import Embedded
+from tests.memory import forget_peak, peak, resident
+from tests.portico import Portico, Visitor
+from tests.runs.asking import begin, pid_of, source_of, told
+from tests.servers import redis_server
+from tests.stories.following import events_of, frames_of, plain, watched
+from tests.stories.test_chat import ask
+
+SHORT = {"rate": 60, "count": 120, "story": "canals"}  # two seconds
+LARGE = {"rate": 1000, "count": 5000, "story": "harbours", "words": 400, "wait": 3}  # 10 MB: more than any log keeps
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Whose process works on the runs, and whose serves their followers."""
+
+    here: Portico
+    ana: Visitor  # as she asks
+    follower: Visitor  # as she reads
+
+
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def house(request: pytest.FixtureRequest) -> Iterator[House]:
+    with ExitStack() as leaving:
+        gateway = leaving.enter_context(Embedded.start())
+        settings = {"GATEWAY_AGENTS": ids.METRONOME}
+        if request.param == "redis":
+            settings["REDIS_URL"] = leaving.enter_context(redis_server())
+        here = there = Portico(gateway.url, **settings).start()
+        leaving.callback(here.close)
+        if request.param == "redis":
+            there = Portico(gateway.url, **settings, DATABASE_URL=here.environment["DATABASE_URL"]).start()
+            leaving.callback(there.close)
+        ana, follower = Visitor(here), Visitor(there)
+        leaving.callback(ana.session.close)
+        leaving.callback(follower.session.close)
+        ana.signs_in("user@example.com")
+        follower.session.cookies.update(ana.session.cookies)
+        yield House(here, ana, follower)
+
+
+def test_a_page_has_its_number_and_then_comes_only_what_is_newer(house: House) -> None:
+    path, run = begin(house.ana, SHORT)
+    for _, name, _ in events_of(house.follower, run):
+        if name == "block":
+            break
+    page = house.follower.reads(path)
+    after = int(re.findall(r'data-after="(\d+)"', page)[-1])
+    shown = page.split("data-parts>", 1)[1].split('<div class="tail"', 1)[0]
+    newer = list(events_of(house.follower, run, after))
+    assert after > 0
+    assert [number for number, _, _ in newer] == list(range(after + 1, newer[-1][0] + 1))
+    blocks = "".join(data["html"] for _, name, data in newer if name == "block")
+    whole = plain(house.follower.reads(path).split("data-parts>", 1)[1].split("</article>", 1)[0])
+    assert (plain(shown) + plain(blocks)).replace(" ", "") == whole.replace(" ", "")
+
+
+def test_whoever_comes_back_with_an_id_goes_on_after_it(house: House) -> None:
+    _, run = begin(house.ana, SHORT)
+    with ThreadPoolExecutor(1) as thread:
+        undisturbed = thread.submit(lambda: list(events_of(house.follower, run)))
+        parts = list(zip(events_of(house.follower, run), range(20), strict=False))
+        first = [event for event, _ in parts]
+        response = house.follower.gets(
+            f"/runs/{run}/events/?after=0", stream=True, headers={"Last-Event-ID": str(first[-1][0])}
+        )
+        with response:
+            rest = [frame for frame in frames_of(response) if frame.startswith("id: ")]
+        everything = undisturbed.result()
+    numbers = [number for number, _, _ in first] + [int(frame.split("\n")[0][4:]) for frame in rest]
+    assert numbers == [number for number, _, _ in everything] == list(range(1, len(numbers) + 1))
+    assert "event: end\n" in rest[-1]
+
+
+def test_two_followers_are_told_the_same(house: House) -> None:
+    _, run = begin(house.ana, SHORT)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda who: list(events_of(who, run)), (house.follower, house.follower))
+    assert first == second
+    assert first[-1][1:] == ("end", {"status": "finished", "html": ""})
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [("die in the middle", "interrupted"), ("error event", "failed"), ("garbage", "finished")]
+)
+def test_the_end_says_how_it_ended_and_nothing_follows(house: House, words: str, status: str) -> None:
+    path, run = ask(house.ana, ids.UNLUCKY, words)
+    *_, (number, name, data) = events_of(house.follower, run)
+    assert (name, data["status"]) == ("end", status)
+    assert house.follower.gets(f"/runs/{run}/events/?after={number}").status_code == 204
+    [(_, snapshot, whole), (last, end, again)] = events_of(house.follower, run)
+    assert (snapshot, end, last, again) == ("snapshot", "end", number, data)
+    assert plain(whole["html"]) in plain(house.follower.reads(path))
+
+
+def test_a_stopped_run_says_so_to_whoever_follows(house: House) -> None:
+    path, run = begin(house.ana, SHORT)
+    events = events_of(house.follower, run)
+    next(events)
+    house.follower.posts(f"/runs/{run}/cancel/", page=path)
+    *_, (_, name, data) = events
+    assert (name, data["status"]) == ("end", "stopped")
+
+
+def test_whoever_is_further_behind_than_the_log_gets_it_whole_and_goes_on(house: House) -> None:
+    _, run = begin(house.ana, LARGE)
+    size = 0
+    for _, _, data in events_of(house.follower, run):
+        size += len(data.get("delta", "") or data.get("html", ""))
+        if size > 1.2 * KEPT:
+            break
+    events = list(events_of(house.follower, run, after=1))
+    assert events[0][1] == "snapshot"
+    newest = max(place for place, (_, name, _) in enumerate(events) if name == "snapshot")
+    numbers = [number for number, _, _ in events[newest:]]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert len(numbers) > 2, "it had ended before anybody could fall behind"
+    assert events[-1][2]["status"] == "finished"
+    assert source_of(house.follower, run) == told(LARGE)
+
+
+def test_a_slow_line_costs_the_run_nothing_and_catches_up(house: House) -> None:
+    expected = told(LARGE)
+    before = resident(pid_of(house.here))
+    forget_peak(pid_of(house.here))
+    _, run = begin(house.ana, LARGE)
+    with reading_nothing(house.follower, run) as line:
+        assert watched(house.follower, run)[1] == "finished"  # while the other one has read nothing at all
+        assert peak(pid_of(house.here)) - before < 15 * len(expected)
+        rest = bytearray()
+        while chunk := line.recv(1024 * 1024):
+            rest += chunk
+    names = re.findall(rb"^event: (\w+)$", rest, re.MULTILINE)
+    assert names[0] != b"snapshot"  # it was there from the beginning,
+    assert b"snapshot" in names  # was left behind,
+    assert names.index(b"end") == len(names) - 1  # and came to the end
+    assert source_of(house.ana, run) == expected
+
+
+def reading_nothing(visitor: Visitor, run: str) -> socket.socket:
+    """A follower that has asked, and whose line takes little."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    line.settimeout(60)
+    line.connect(("127.0.0.1", visitor.portico.port))
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.session.cookies)
+    line.sendall(
+        f"GET /runs/{run}/events/?after=0 HTTP/1.1\r\nHost: 127.0.0.1:{visitor.portico.port}\r\n"
+        f"Cookie: {cookies}\r\nConnection: close\r\n\r\n".encode()
+    )
+    return line
