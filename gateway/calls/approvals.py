@@ -11,6 +11,9 @@ from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of
 
 ROUTES = frozenset({"list", "pending"})
 
+_tell_nothing_of_held: set[str] = set()
+"""Gateways without that route, found out by asking; kept for the life of the process."""
+
 
 class Approvals(Wire):
     __slots__ = ()
@@ -25,7 +28,8 @@ class Approvals(Wire):
         def ask(dialect: Dialect) -> list[Confirmation]:
             if dialect.pending_rows == "event":
                 return self._held(dialect.pending)
-            return readable(rows_of(self._ask("GET", dialect.pending), "confirmations"), Confirmation.from_row)
+            listed = readable(rows_of(self._ask("GET", dialect.pending), "confirmations"), Confirmation.from_row)
+            return self._without_lost(listed) if listed else []
 
         return self._in_dialect(ask)
 
@@ -77,6 +81,17 @@ class Approvals(Wire):
         doc = mapping_of(self._in_dialect(ask), "answer")
         ran = None if not approve else "confirmation_token" not in doc
         return Answer(approved=approve, ran=ran)
+
+    def _without_lost(self, listed: list[Confirmation]) -> list[Confirmation]:
+        """A list by status also names calls that nobody holds since a restart; some gateways tell which are held."""
+        if self.url in _tell_nothing_of_held:
+            return listed
+        try:
+            held = {one.id for one in self._held("stream/pending")}
+        except NotOffered:
+            _tell_nothing_of_held.add(self.url)
+            return listed
+        return [one for one in listed if one.id in held]
 
     def _held(self, path: str) -> list[Confirmation]:
         return readable(rows_of(self._ask("GET", path), "data"), Confirmation.from_event)
