@@ -1,18 +1,39 @@
-// Looks after an answer that htmx posts: the focus stays with the item when its form is replaced, and a failure is said in words. The
-// form works without it, and without htmx.
+// Looks after an answer: only what was on screen for long enough is answered, the focus stays with the call when its form is replaced,
+// and a failure is said in words. The form works without it, and without htmx; then a page asks once more.
+import { isSteady } from "confirmations/steady"
+
+const EARLY = "Just changed: look once more."
 const FAILED = "Your answer could not be sent. Please try again."
+const SAID = 3000 // ms
 let answered = "" // id of the item that was answered last
 
-function itemOf(id) {
-  return [...document.querySelectorAll("[data-confirmation]")].find(item => item.dataset.confirmation === id)
+function say(button, sentence) {
+  const place = button.closest("form").querySelector("[data-said]")
+  place.textContent = sentence
+  setTimeout(() => place.textContent === sentence && (place.textContent = ""), SAID)
 }
 
+/** Whether this answer may go; says why not. Whatever else is in the form, such as Claim, always may. */
+function mayGo(button) {
+  if (!button?.dataset.give || isSteady(button)) return true
+  say(button, EARLY)
+  return false
+}
+
+document.addEventListener("htmx:confirm", event => mayGo(event.detail.elt) || event.preventDefault())
+document.addEventListener("htmx:configRequest", ({ detail }) => detail.elt.dataset.give && detail.formData.delete("ask"))
+document.addEventListener("submit", event => {
+  if (!mayGo(event.submitter)) event.preventDefault()
+  else if (event.submitter?.dataset.give) event.target.querySelector("[name=ask]")?.remove()
+})
+
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  answered = detail.elt.closest("[data-confirmation]")?.dataset.confirmation ?? ""
+  answered = detail.elt.closest("section[data-confirmation]")?.dataset.confirmation ?? ""
 })
 
 document.addEventListener("htmx:afterSettle", () => {
-  const item = answered && itemOf(answered)
+  const sections = [...document.querySelectorAll("section[data-confirmation]")]
+  const item = answered && sections.find(section => section.dataset.confirmation === answered)
   answered = ""
   if (!item || document.activeElement !== document.body) return
   const reason = item.querySelector("[name=reason]")
@@ -20,15 +41,16 @@ document.addEventListener("htmx:afterSettle", () => {
   ;(reason ?? item).focus({ preventScroll: true })
 })
 
-function say({ detail }) {
+function fail({ detail }) {
   const form = detail.elt.closest("[data-answering]")
   if (!form) return
   const sentence = form.querySelector(".wrong") ?? document.createElement("p")
+  const isOurs = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")
   sentence.className = "wrong"
   sentence.role = "alert"
-  sentence.textContent = FAILED
+  sentence.textContent = (isOurs && detail.xhr.responseText) || FAILED
   form.prepend(sentence)
 }
 
-document.addEventListener("htmx:sendError", say)
-document.addEventListener("htmx:responseError", say)
+document.addEventListener("htmx:sendError", fail)
+document.addEventListener("htmx:responseError", fail)

@@ -1,0 +1,10 @@
+// Counts down to the moment in which an approval is sent. Without it: how long that was when the page was made.
+const ends = new WeakMap() // place -> when, by this page's own clock
+
+setInterval(() => {
+  for (const place of document.querySelectorAll("[data-sends-in]")) {
+    if (!ends.has(place)) ends.set(place, performance.now() + 1000 * place.dataset.sendsIn)
+    const left = String(Math.max(0, Math.ceil((ends.get(place) - performance.now()) / 1000)))
+    if (place.textContent !== left) place.textContent = left
+  }
+}, 250)
