@@ -24,7 +24,8 @@ from agents.transcript import text_of
 FOUND_AT_ONCE = 50  # hits on a page
 LONGEST = 200_000  # characters of one text that are searched; PostgreSQL refuses to index without end
 WORDS_ABOUT = 24  # in a snippet
-BEGIN, END = "\x02", "\x03"  # around the words that were found; taken out of every text before
+BEGIN, END = "\x02", "\x03"  # around the words that were found
+APART = "\x04"  # after each sign, or PostgreSQL takes tags, addresses and paths for words of their own, or for none
 AT_ONCE = 200  # rows written in one go
 
 SQLITE = """
@@ -111,12 +112,16 @@ def catch_up(user: User) -> None:
 
 def retitle(conversation: Conversation) -> None:
     """The title was changed."""
-    conversation.texts.filter(message=None, run=None).update(text=conversation.title)
+    conversation.texts.filter(message=None, run=None).update(text=_kept(conversation.title))
 
 
 def _text(conversation_id: UUID, text: str, **of: Message | Run) -> SearchText:
-    kept = re.sub("[\x00\x02\x03]", "", text[:LONGEST])
-    return SearchText(conversation_id=conversation_id, text=kept, **of)
+    return SearchText(conversation_id=conversation_id, text=_kept(text), **of)
+
+
+def _kept(text: str) -> str:
+    plain = re.sub("[\x00\x02-\x04]", "", text[:LONGEST])
+    return re.sub(r"([^\w\s])", rf"\1{APART}", plain)
 
 
 def _batches(rows: Iterable[SearchText]) -> Iterator[list[SearchText]]:
@@ -130,5 +135,5 @@ def _batches(rows: Iterable[SearchText]) -> Iterator[list[SearchText]]:
 
 
 def _marked(snippet: str) -> SafeString:
-    html = str(escape(snippet)).replace(BEGIN, "<mark>").replace(END, "</mark>")
+    html = str(escape(snippet.replace(APART, ""))).replace(BEGIN, "<mark>").replace(END, "</mark>")
     return mark_safe(html)  # noqa: S308  (escaped above)

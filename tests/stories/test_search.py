@@ -1,0 +1,97 @@
+"""Search finds the same in SQLite and in PostgreSQL, and only what is one's own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import quote
+
+import pytest
+
+from embedded import ids
+from tests.embedded import Embedded
+from tests.portico import ROOT, Portico, Visitor
+from tests.servers import postgres_server
+from tests.stories.following import plain, run_of, watched
+
+SAID = """Look at <b class="thimble">this</b> & <!-- a curlew --> in /etc/quartz/lamp.conf, write to ana@walnut.example,
+see https://hazel.example/page?tree=acorn#leaf; v3.1415-rc2, well-lit rooms, delete_file(path='x'), Übermut &nettle;"""
+WORDS = [
+    *("look", "THIMBLE", "thimb", "this", "class", "curlew", "quartz", "lamp", "conf", "ana", "walnut", "example"),
+    *("hazel", "page", "acorn", "leaf", "1415", "well", "lit", "delete", "file", "delete_file", "path", "nettle"),
+    *("übermut", "etc/quartz/lamp", '<b class="thimble">', "ana@walnut.example", "well-lit rooms", "thimble acorn"),
+]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def front(request: pytest.FixtureRequest) -> Iterator[Portico]:
+    with ExitStack() as leaving:
+        gateway = leaving.enter_context(Embedded.start())
+        portico = Portico(gateway.url, GATEWAY_AGENTS=ids.ECHO)
+        if request.param == "postgresql":
+            portico.environment["DATABASE_URL"] = leaving.enter_context(postgres_server())
+            command = [sys.executable, "manage.py", "migrate", "-v0"]
+            subprocess.run(command, cwd=ROOT, env=portico.environment, check=True)
+        leaving.callback(portico.close)
+        yield portico.start()
+
+
+@pytest.fixture(scope="module")
+def ana(front: Portico) -> Iterator[Visitor]:
+    """Who has said it, and heard it from Echo."""
+    ana = Visitor(front)
+    ana.signs_in("user@example.com")
+    begin(ana, SAID)
+    yield ana
+    ana.session.close()
+
+
+def begin(visitor: Visitor, message: str) -> str:
+    page = visitor.posts(f"/agents/{ids.ECHO}/", message=message)
+    assert watched(visitor, run_of(page.text))[1] == "finished"
+    return page.url.removeprefix(visitor.portico.url)
+
+
+def found(visitor: Visitor, asked: str) -> list[str]:
+    """The marked words of each hit."""
+    page = visitor.reads(f"/conversations/?q={quote(asked)}")
+    assert not re.search("[\x00-\x08]", page)
+    return re.findall(r"<mark>(.*?)</mark>", page)
+
+
+@pytest.mark.parametrize("asked", WORDS)
+def test_every_word_is_found_and_marked_wherever_it_stands(ana: Visitor, asked: str) -> None:
+    words = re.findall(r"\w+", asked.lower().replace("_", " "))
+    marked = " ".join(found(ana, asked)).lower()
+    assert [word for word in words if word not in marked] == []
+
+
+def test_what_surrounds_a_word_is_shown_as_it_was_written(ana: Visitor) -> None:
+    page = ana.reads("/conversations/?q=thimble")
+    assert "Look at &lt;b class=&quot;<mark>thimble</mark>&quot;&gt;this&lt;/b&gt; &amp;" in page
+    assert '<b class="thimble">this</b> &' in plain(page)
+
+
+@pytest.mark.parametrize("asked", ["heron", "thimble heron", "humble", "') | 'zz':* & !!(", '"', "* OR 1", "\\'", "%_"])
+def test_what_was_not_said_is_not_found(ana: Visitor, asked: str) -> None:
+    assert found(ana, asked) == []
+
+
+def test_only_ones_own_is_found(ana: Visitor, front: Portico) -> None:
+    for somebody in ("other@example.com", "admin@example.com"):
+        mallory = Visitor(front)
+        mallory.signs_in(somebody)
+        assert found(mallory, "thimble") == []
+        mallory.session.close()
+
+
+def test_a_new_name_is_found_and_what_is_deleted_is_not(ana: Visitor) -> None:
+    path = begin(ana, "a magpie was here")
+    assert found(ana, "magpie")
+    ana.posts(f"{path}rename/", page=path, title="<i>Sedge/warbler</i>")
+    assert found(ana, "warbler") == ["warbler"]
+    ana.posts(f"{path}delete/", page=path)
+    assert found(ana, "magpie") == found(ana, "warbler") == []
