@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
+from confirmations.aftermath import Aftermath, aftermath_of
 from confirmations.decisions import until_recorded
 from confirmations.hub import now_of
 from confirmations.identity import Identity, NameBook
@@ -12,7 +13,6 @@ from confirmations.items import (
     NOBODY,
     Item,
     State,
-    in_order,
     is_waiting,
     item_of,
     state_of,
@@ -23,19 +23,6 @@ from confirmations.standing import standings
 from gateway import Confirmation, Gateway
 
 A_MOMENT = 0.5  # seconds that a page waits for the record of a call that is held no longer
-
-
-def waiting(gateway: Gateway, identity: Identity) -> list[Item]:
-    now = now_of(identity)
-    pending = [
-        one
-        for one in gateway.pending()
-        if identity.may_answer(one) and is_waiting(one, limit=settings.CONFIRMATION_LIMIT, now=now)
-    ]
-    book = NameBook(identity)
-    book.ask_agents(gateway, pending)
-    book.find_people(pending)
-    return [item_as_shown(book, one) for one in in_order(pending)]
 
 
 def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
@@ -57,12 +44,22 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
         record = listed.get(confirmation_id, record)  # told with more words there
     book.ask_agents(gateway, [record])
     book.find_people([record])
+    after = None
     if state not in ("waiting", "lost"):
-        verdict = verdict or verdict_of(record, book.names, identity.person, ran=did_run(identity.gateway, record.id))
-    return item_as_shown(book, record, state, verdict)
+        ran = did_run(identity.gateway, record.id)
+        verdict = verdict or verdict_of(record, book.names, identity.person, ran=ran)
+        if state == "approved" and ran is not False:
+            after = aftermath_of(gateway, record)
+    return item_as_shown(book, record, state, verdict, after)
 
 
-def item_as_shown(book: NameBook, confirmation: Confirmation, state: State = "waiting", verdict: str = "") -> Item:
+def item_as_shown(
+    book: NameBook,
+    confirmation: Confirmation,
+    state: State = "waiting",
+    verdict: str = "",
+    aftermath: Aftermath | None = None,
+) -> Item:
     return item_of(
         confirmation,
         book.names,
@@ -71,4 +68,5 @@ def item_as_shown(book: NameBook, confirmation: Confirmation, state: State = "wa
         state=state,
         verdict=verdict,
         standing=standings(book.identity.gateway, [confirmation.id]).get(confirmation.id),
+        aftermath=aftermath,
     )

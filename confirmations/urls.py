@@ -1,6 +1,6 @@
 from django.urls import path
 
-from confirmations.views import answering, desk, history
+from confirmations.views import answering, compare, desk, history
 
 app_name = "confirmations"
 urlpatterns = [
@@ -8,6 +8,8 @@ urlpatterns = [
     path("history/", history.history, name="history"),
     path("icon/<int:number>.svg", desk.icon, name="icon"),
     path("<str:confirmation_id>/", desk.detail, name="detail"),
+    path("<str:confirmation_id>/compare/", compare.compare, name="compare"),
+    path("<str:confirmation_id>/arguments.json", compare.arguments, name="arguments"),
     path("<str:confirmation_id>/confirm/", answering.confirm, name="confirm"),
     path("<str:confirmation_id>/reject/", answering.reject, name="reject"),
     path("<str:confirmation_id>/cancel/", answering.cancel, name="cancel"),
