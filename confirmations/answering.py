@@ -6,9 +6,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from confirmations import claims, holds, standing
-from confirmations.decisions import Answerer, Given, NotTaken, Outcome, alone, decide, gone
+from confirmations.decisions import Answerer, Given, NotTaken, Outcome, alone, decide, gone, sort_of
 from confirmations.hub import decided
-from confirmations.items import hash_as_shown, shown, state_of
+from confirmations.items import hash_as_shown, hash_of, shown, state_of
 from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record
 from gateway import Confirmation
@@ -44,6 +44,10 @@ def check(by: Answerer, asked: Confirmation, given: Given) -> None:
     """Raises NotTaken."""
     if given.seen and given.seen != hash_as_shown(asked):
         raise Changed
+    if given.arguments_hash is not None and given.arguments_hash != hash_of(asked.arguments):
+        raise Changed
+    if given.sort is not None and given.sort != sort_of(asked):
+        raise NotTaken("This call is not of one kind with the others. Please open it.")
     claims.refuse(by, asked)
     if not given.approve:
         return

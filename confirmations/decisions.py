@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from django.db import IntegrityError
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, NOTHING_RAN, State, state_of, verdict_of
+from confirmations.items import GONE, NOTHING_RAN, State, shape_of, state_of, verdict_of
 from confirmations.models import Answering, FirstApproval
 from confirmations.record import Evidence, Kind, record
 from gateway import Answer, Confirmation, Gateway
@@ -59,6 +59,18 @@ class Answerer:
         return self.kept.gateway
 
 
+class Sort(NamedTuple):
+    """What calls that are answered at once have in common."""
+
+    tool: str
+    risk: str
+    shape: str
+
+
+def sort_of(call: Confirmation) -> Sort:
+    return Sort(call.tool, call.risk, shape_of(call.arguments))
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """An answer as somebody gave it."""
@@ -67,6 +79,8 @@ class Given:
     reason: str = ""
     seen: str = ""  # hash of the item as it was shown; empty: a program answers
     tool_name: str = ""  # typed, to approve a critical call
+    arguments_hash: str | None = None  # of one among several: as they were when it was chosen
+    sort: Sort | None = None  # of all of them
 
 
 @dataclass(frozen=True, slots=True)

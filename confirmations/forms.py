@@ -5,6 +5,7 @@ from django import forms
 from confirmations.decisions import Given
 
 LONGEST_REASON = 2000
+NEEDS_REASON = "Please say why: a reason is needed to reject."
 
 
 class AnswerForm(forms.Form):
@@ -22,7 +23,7 @@ class AnswerForm(forms.Form):
         self.approve = approve
         reason = self.fields["reason"]
         reason.required = not approve
-        reason.error_messages["required"] = "Please say why: a reason is needed to reject."
+        reason.error_messages["required"] = NEEDS_REASON
 
     @property
     def problem(self) -> str:
@@ -37,3 +38,16 @@ class AnswerForm(forms.Form):
     @property
     def asks_first(self) -> bool:
         return bool(self.cleaned_data["ask"] == "first")
+
+
+class BulkForm(forms.Form):
+    answer = forms.ChoiceField(choices=[("approve", "approve"), ("reject", "reject")])
+    reason = forms.CharField(required=False, max_length=LONGEST_REASON)
+
+    def clean(self) -> None:
+        if self.cleaned_data.get("answer") == "reject" and not self.cleaned_data.get("reason"):
+            self.add_error("reason", NEEDS_REASON)
+
+    @property
+    def problem(self) -> str:
+        return " ".join(str(error) for errors in self.errors.values() for error in errors)

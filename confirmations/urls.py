@@ -1,12 +1,13 @@
 from django.urls import path
 
-from confirmations.views import answering, compare, desk, history
+from confirmations.views import answering, bulk, compare, desk, history
 
 app_name = "confirmations"
 urlpatterns = [
     path("", desk.queue, name="queue"),
     path("history/", history.history, name="history"),
     path("icon/<int:number>.svg", desk.icon, name="icon"),
+    path("bulk/", bulk.bulk, name="bulk"),
     path("<str:confirmation_id>/", desk.detail, name="detail"),
     path("<str:confirmation_id>/compare/", compare.compare, name="compare"),
     path("<str:confirmation_id>/arguments.json", compare.arguments, name="arguments"),

@@ -1,0 +1,119 @@
+"""Answering several calls at once: of one tool, one risk that is not critical, and one shape of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from confirmations.answering import answer
+from confirmations.decisions import Answerer, Given, NotTaken, Sort, sort_of
+from confirmations.detail import as_text
+from confirmations.identity import NameBook
+from confirmations.items import Names, hash_of, shown
+from gateway import Confirmation, Risk
+from gateway.errors import GatewayError, SignedOut
+
+MOST = 25
+
+
+class Chosen(NamedTuple):
+    """A call that somebody ticked: the id, and what its arguments were then."""
+
+    id: str
+    arguments_hash: str
+
+    @classmethod
+    def of(cls, text: str) -> Chosen:
+        """From `<id>:<hash>`."""
+        return cls(*text.rpartition(":")[::2])
+
+
+class Fact(NamedTuple):
+    name: str
+    text: str  # whole, with what hides in it made visible
+
+
+class One(NamedTuple):
+    chosen: str  # as `Chosen.of` reads it
+    texts: list[str]  # of the columns
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    tool: str
+    risk: Risk
+    same: list[Fact]
+    columns: list[str]
+    calls: list[One]
+    left_out: int  # were ticked, and wait no longer
+
+
+class Told(NamedTuple):
+    """What became of one of them."""
+
+    id: str
+    sentence: str
+    tone: Literal["success", "warning", "info"]
+
+
+def together(by: Answerer, chosen: Sequence[Chosen]) -> list[Confirmation]:
+    """Those that still wait. Raises NotTaken when they may not be answered together."""
+    if not chosen:
+        raise NotTaken("Please select the calls that you want to answer.", 400)
+    if len(chosen) > MOST:
+        raise NotTaken(f"At most {MOST} calls can be answered at once; you selected {len(chosen)}.", 400)
+    ids = {one.id for one in chosen}
+    calls = [one for one in by.gateway.pending() if one.id in ids and by.identity.may_answer(one)]
+    if any(one.risk == "critical" for one in calls):
+        raise NotTaken("A critical call is answered by itself: please open it.", 400)
+    if len({sort_of(one) for one in calls}) > 1:
+        raise NotTaken("Only calls of one tool and risk, with arguments of one shape, are answered at once.", 400)
+    return calls
+
+
+def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
+    """What is the same in these calls, and what is not. Raises NotTaken."""
+    calls = together(by, chosen)
+    if not calls:
+        raise NotTaken("None of these calls waits any more.")
+    book = NameBook(by.identity)
+    book.ask_agents(by.gateway, calls)
+    book.find_people(calls)
+    facts = [_facts(one, book.names) for one in calls]
+    names = [fact.name for fact in facts[0]]
+    differ = [at for at in range(len(names)) if len({row[at].text for row in facts}) > 1]
+    return Comparison(
+        tool=shown(calls[0].tool),
+        risk=calls[0].risk,
+        same=[fact for at, fact in enumerate(facts[0]) if at not in differ],
+        columns=[names[at] for at in differ],
+        calls=[
+            One(f"{call.id}:{hash_of(call.arguments)}", [row[at].text for at in differ])
+            for call, row in zip(calls, facts, strict=True)
+        ],
+        left_out=len(chosen) - len(calls),
+    )
+
+
+def _facts(call: Confirmation, names: Names) -> list[Fact]:
+    agent = shown(call.agent_name or names.agents.get(call.agent_id, "") or call.agent_id)
+    written = [Fact(shown(name), shown(as_text(call.arguments[name]))) for name in sorted(call.arguments)]
+    return [Fact("Agent", agent or "none"), Fact("For", shown(names.who(call.end_user))), *written]
+
+
+def answer_each(by: Answerer, chosen: Sequence[Chosen], *, approve: bool, reason: str) -> list[Told]:
+    """One after the other, each like a single answer. Raises NotTaken when they may not be answered together."""
+    calls = together(by, chosen)
+    sort = sort_of(calls[0]) if calls else Sort("", "", "")
+    return [_answer(by, one, Given(approve, reason, arguments_hash=one.arguments_hash, sort=sort)) for one in chosen]
+
+
+def _answer(by: Answerer, one: Chosen, given: Given) -> Told:
+    try:
+        outcome = answer(by, one.id, given)
+    except SignedOut:
+        raise
+    except GatewayError as exc:
+        return Told(one.id, exc.message, "warning")
+    return Told(one.id, shown(outcome.sentence), outcome.tone)

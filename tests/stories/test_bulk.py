@@ -1,0 +1,103 @@
+"""Several calls of one kind, answered at once, and what became of each."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+import requests
+
+from tests.embedded import Embedded
+from tests.portico import Visitor
+from tests.stories.approving import ANA, BO, GIL, held, words
+
+PATH = "/confirmations/bulk/"
+
+
+@pytest.fixture
+def bo(visitor: Any) -> Visitor:
+    return visitor(BO)  # type: ignore[no-any-return]
+
+
+def ticked(visitor: Visitor, *calls: str) -> list[str]:
+    """What the rows' checkboxes send: id and hash of the arguments."""
+    page = visitor.reads("/confirmations/")
+    found = dict(re.findall(r'data-confirmation="([^"]+)".*?data-arguments-hash="([^"]+)"', page, re.S))
+    return [f"{call}:{found[call]}" for call in calls]
+
+
+def posts(visitor: Visitor, items: list[str], answer: str, reason: str = "") -> requests.Response:
+    token = visitor.csrf_token()
+    return visitor.session.post(
+        visitor.portico.url + PATH,
+        data={"csrfmiddlewaretoken": token, "item": items, "answer": answer, "reason": reason},
+        headers={"Referer": visitor.portico.url + "/confirmations/"},
+        timeout=30,
+    )
+
+
+def several(gateway: Embedded, number: int, tool: str = "delete_file", **more: Any) -> list[str]:
+    return [held(gateway, ANA, tool, agent="File manager", path=f"/files/{n}", **more) for n in range(number)]
+
+
+@pytest.mark.usefixtures("ana")  # so that her name is known
+def test_the_page_says_what_is_the_same_and_what_differs(bo: Visitor, gateway: Embedded) -> None:
+    calls = several(gateway, 3, force=True, note="a\u202eb")
+    page = bo.gets(PATH, params={"item": ticked(bo, *calls), "answer": "reject"})
+    text = words(page.text)
+    same, differs = text.split("What differs")[0], text.split("What differs")[1]
+    for fact in ("Reject 3 calls of delete_file", "High", "File manager", "Ana Lima", "force true", "a⟨U+202E⟩b"):
+        assert fact in same
+    assert all(f"/files/{n}" in differs and f"/files/{n}" not in same for n in range(3))
+    assert "Approve 3" not in text
+    assert all(call in gateway.report()["held"] for call in calls)
+
+
+def test_each_is_answered_and_told_about_by_itself(bo: Visitor, ana: Visitor, gateway: Embedded) -> None:
+    calls = several(gateway, 4)
+    items = ticked(bo, *calls)
+    unreasoned = posts(bo, items, "reject")
+    assert unreasoned.status_code == 400 and "a reason is needed to reject" in unreasoned.text
+    ana.posts(f"/confirmations/{calls[0]}/confirm/")
+    items[1] = f"{calls[1]}:{'0' * 64}"
+    told = words(posts(bo, items, "reject", "not these").text)
+    assert "This was already resolved: approved by Ana Lima" in told
+    assert "This call changed since it was shown to you" in told
+    assert told.count("Rejected: delete_file") == 2
+    report = gateway.report()
+    assert [report["answers"].get(call) for call in calls] == ["confirm", None, "reject", "reject"]
+    assert report["reasons"][calls[3]] == "not these"
+    again = words(posts(bo, ticked(bo, calls[1]), "approve").text)
+    assert "Approved: delete_file" in again and calls[1] in gateway.report()["ran"]
+
+
+def test_only_calls_of_one_kind_go_together(bo: Visitor, gateway: Embedded) -> None:
+    one = several(gateway, 1)[0]
+    others = [
+        (several(gateway, 1, "rename_file")[0], "of one tool and risk"),
+        (held(gateway, ANA, "delete_file", "low", "File manager", path="x"), "of one tool and risk"),
+        (held(gateway, ANA, "delete_file", "high", "File manager", path=["x"]), "of one shape"),
+        (held(gateway, ANA, "delete_file", "critical", "File manager", path="x"), "answered by itself"),
+    ]
+    for other, why in others:
+        items = ticked(bo, one, other)
+        refused = posts(bo, items, "approve")
+        assert refused.status_code == 400 and why in words(refused.text)
+        assert why in words(bo.gets(PATH, params={"item": items}).text)
+    many = [f"{one}:{number:064x}" for number in range(26)]
+    assert "At most 25 calls" in words(posts(bo, many, "approve").text)
+    assert "Please select the calls" in words(posts(bo, [], "approve").text)
+    report = gateway.report()
+    assert all(call in report["held"] for call in (one, *(other for other, _ in others)))
+
+
+def test_somebody_elses_calls_are_shut(visitor: Any, bo: Visitor, gateway: Embedded) -> None:
+    calls = several(gateway, 2)
+    items = ticked(bo, *calls)
+    gil = visitor(GIL)
+    assert "None of these calls waits any more" in words(gil.gets(PATH, params={"item": items}).text)
+    told = posts(gil, items, "approve").text
+    assert words(told).count("does not allow you") == 2 and "/files/" not in html.unescape(told)
+    assert all(call in gateway.report()["held"] for call in calls)
