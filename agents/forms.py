@@ -49,6 +49,7 @@ class WindowForm(forms.Form):
     """Which part of a transcript to show: ids of messages."""
 
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    after = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     at = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     version = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     edit = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)

@@ -52,6 +52,21 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
     return Window(entries, shown[0].id if len(some) > SHOWN else None, is_end)
 
 
+def since(conversation: Conversation, message_id: int) -> Window:
+    """A message and all that was said after it; nothing when that message was replaced."""
+    flow = conversation.messages.filter(replaced_by=None)
+    if not flow.filter(id=message_id).exists():
+        return Window([], None, is_end=True)
+    newer = list(flow.filter(id__gte=message_id).prefetch_related("runs"))
+    edited = set(conversation.messages.filter(replaced_by__in=newer).values_list("replaced_by_id", flat=True))
+    entries = []
+    for message in newer:
+        entries += entry_with_answers(
+            conversation, message, is_last=message is newer[-1], is_edited=message.id in edited
+        )
+    return Window(entries, None, is_end=True)
+
+
 def around(conversation: Conversation, message_id: int, version: int | None) -> int | None:
     """What to ask for as `before`, so that this message is shown with what follows it."""
     following = conversation.messages.filter(replaced_by=version, id__gte=message_id).order_by("id")

@@ -70,12 +70,14 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
 @signed_in
 @require_GET
 def conversation(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
-    """The end of the transcript; what comes `?before=` a message or stands `?at=` it; what a `?version=` replaced."""
+    """The transcript: its end, or `?before=`, `?at=` or `?after=` a message, or what a `?version=` replaced."""
     found = _own(request, conversation_id)
     form = WindowForm(request.GET)
     if not form.is_valid():
         raise Http404
-    before, at, version = (form.cleaned_data[name] for name in ("before", "at", "version"))
+    before, after, at, version = (form.cleaned_data[name] for name in ("before", "after", "at", "version"))
+    if after:
+        return render(request, "agents/_entries.html", {"window": pages.since(found, after)})
     shown = pages.window(found, before=pages.around(found, at, version) if at else before, version=version)
     if request.htmx:
         return render(request, "agents/_entries.html", {"window": shown, "version": version})

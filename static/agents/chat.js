@@ -75,6 +75,7 @@ function clearNotice() {
 }
 
 if (message) {
+  if (message.autofocus) message.setSelectionRange(message.value.length, message.value.length) // go on where a text ends
   message.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
     event.preventDefault()

@@ -48,16 +48,19 @@ function place(parts, tail, key, html) {
     return below ? parts.insertBefore(fresh, next || null) : tail.before(fresh)
   }
   const before = kept(old)
-  const focused = document.activeElement?.closest("details")
-  const wanted = old.contains(focused) && document.activeElement.tagName === "SUMMARY" && name(focused)
-  const after = kept(fresh)
-  for (const [named, details] of after) {
+  const focused = focusable(old).indexOf(document.activeElement)
+  const after = focusable(fresh)
+  for (const [named, details] of kept(fresh)) {
     const was = before.get(named)
     if (was && !(was.hasAttribute("data-began-open") && !details.hasAttribute("data-began-open"))) details.open = was.open
   }
   old.replaceWith(fresh)
-  if (wanted) after.get(wanted)?.querySelector("summary").focus({ preventScroll: true })
+  after[focused]?.focus({ preventScroll: true }) // a step only grows at its end
 }
+
+/** What the keyboard reaches in a fragment, in order; approvals in it look after themselves. */
+const focusable = (root) =>
+  [...root.querySelectorAll("summary, a[href], button, [tabindex]")].filter((one) => !one.closest("[data-inline-approval]"))
 
 const name = (details) => details.dataset.kept || details.dataset.step
 

@@ -110,6 +110,44 @@ def test_what_is_being_written_survives_a_reload_and_signing_out(window: Window)
     expect(box).to_have_value("")
 
 
+def test_two_tabs_show_the_same_and_an_edit_survives_a_reload(window: Window) -> None:
+    one = window("Try as user")
+    begin(one, "Echo", "first thing")
+    expect(one.get_by_role("button", name="Send")).to_be_visible()
+    two = one.context.new_page()
+    two.goto(one.url)
+    for number, words in ((2, "second"), (3, "third")):
+        say(one, words)
+        expect(one.get_by_role("article", name="Echo")).to_have_count(number)
+        expect(one.get_by_role("button", name="Send")).to_be_visible()
+    say(two, "fourth")  # it knows nothing of the two before
+    expect(two.get_by_role("article", name="Echo")).to_have_count(4)
+    expect(two.get_by_role("article", name="You").locator(".said")).to_have_text(
+        ["first thing", "second", "third", "fourth"]
+    )
+    expect(two.get_by_role("button", name="Send")).to_be_visible()
+    one.evaluate("dispatchEvent(new Event('focus'))")  # somebody comes back to it
+    expect(one.get_by_role("article", name="Echo")).to_have_count(4)
+    one.get_by_role("link", name="Edit message").last.click()
+    box = one.get_by_role("textbox", name="Message")
+    with one.expect_response("**/draft/"):
+        box.press_sequentially(", edited", delay=5)
+    one.reload()
+    expect(box).to_have_value("fourth, edited")
+    one.get_by_role("link", name="Cancel").click()
+    one.get_by_role("link", name="Edit message: not sent yet").click()
+    one.get_by_role("button", name="Send").click()
+    expect(one.get_by_role("article", name="Echo").last).to_contain_text("fourth, edited")
+    two.evaluate("dispatchEvent(new Event('focus'))")
+    expect(two.get_by_role("article", name="You").last).to_contain_text("fourth, edited")
+    expect(two.get_by_role("article", name="You")).to_have_count(4)
+
+
+def say(page: Page, words: str) -> None:
+    page.get_by_role("textbox", name="Message").fill(words)
+    page.get_by_role("textbox", name="Message").press("Enter")
+
+
 def test_an_answer_and_a_code_block_are_copied(window: Window) -> None:
     page = window("Try as user", permissions=["clipboard-read", "clipboard-write"])
     begin(page, "Echo", "so:\n\n```python\nprint(1 < 2)\n```")

@@ -281,6 +281,19 @@ def test_what_mallory_may_not_touch(ana: Visitor, gil: Visitor) -> None:
     assert ana.gets(f"{path}delete/").status_code == 405
 
 
+def test_another_tab_is_told_what_it_lacks(ana: Visitor) -> None:
+    path = begin(ana, "first")
+    [known] = re.findall(r'id="message-(\d+)"', ana.reads(path))
+    page = say(ana, path, "second")
+    newer = ana.reads(f"{path}?after={known}")
+    assert "<html" not in newer
+    assert re.findall(r'(?:id="message-|data-run=")([^"]+)', newer) == re.findall(
+        r'(?:id="message-|data-run=")([^"]+)', page
+    )
+    say(ana, path, "first, again", replaces=known)
+    assert "<article" not in ana.reads(f"{path}?after={known}")  # it was replaced: the tab has to begin anew
+
+
 def test_a_transcript_of_two_thousand_messages_opens_at_its_end(ana: Visitor) -> None:
     path = begin(ana, "the very first")
     fill(ana.portico, path, 2000)
