@@ -8,7 +8,6 @@ a head that was noted elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,20 +39,6 @@ FACTS = (
 """Never changed: the hashes of old decisions rest on it."""
 
 START = ""  # what the first decision has before it
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    number: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """Where the chain stops being one."""
-
-    number: int
-    sentence: str
 
 
 def sealed(facts: Mapping[str, Any]) -> str:

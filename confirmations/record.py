@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Self
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from confirmations.chain import FACTS, sealed
+from confirmations.identity import Identity
 from confirmations.items import hash_of
 from confirmations.models import ChainHead, Decision
 from gateway import Confirmation
+from gateway.types import REVIEWER
 
 Kind = Decision.Kind
 
@@ -98,3 +101,11 @@ def record(
 def storable(text: str) -> str:
     """Databases refuse half a character pair, and PostgreSQL a NUL: an agent may write both."""
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def visible_to(identity: Identity) -> QuerySet[Decision]:
+    """What the gateway would let them see: what they asked for, and for an admin the calls of exactly their tenant."""
+    allowed = Q(end_user=identity.person)
+    if REVIEWER in identity.roles:
+        allowed |= Q(tenant=identity.tenant)  # none equals none
+    return Decision.objects.filter(allowed, gateway=identity.gateway)

@@ -6,6 +6,7 @@ app_name = "confirmations"
 urlpatterns = [
     path("", desk.queue, name="queue"),
     path("history/", history.history, name="history"),
+    path("history/decisions.<str:form>", history.decisions, name="decisions"),
     path("icon/<int:number>.svg", desk.icon, name="icon"),
     path("bulk/", bulk.bulk, name="bulk"),
     path("<str:confirmation_id>/", desk.detail, name="detail"),

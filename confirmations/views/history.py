@@ -1,44 +1,122 @@
-"""What was decided through Portico."""
+"""The history: what the gateway lists and what Portico recorded, side by side; and Portico's record to take away."""
 
 from __future__ import annotations
 
-from django.db.models import Q
-from django.http import HttpResponse
+from itertools import islice
+from typing import Any
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.requests import SignedInRequest, signed_in
-from confirmations.identity import Identity
-from confirmations.items import shown
+from confirmations import export
+from confirmations.filters import Filters
+from confirmations.history import Entry, difference, entries, fits, told_by_gateway
+from confirmations.identity import Identity, NameBook
+from confirmations.items import Names, shown, verdict_of
 from confirmations.models import Decision
+from confirmations.record import Kind, visible_to
+from gateway.errors import GatewayError, SignedOut
 
-LATEST = 200  # decisions on the page
+A_PAGE = 50  # calls
 
 
 @signed_in
 @require_GET
 def history(request: SignedInRequest) -> HttpResponse:
-    """One's own decisions; for an admin of a tenant, those of the tenant."""
     identity = Identity.of(request.user, request.kept)
-    mine = Q(user=request.user)
-    if identity.reviews:
-        mine |= Q(tenant=identity.tenant)
-    found = Decision.objects.filter(mine, gateway=identity.gateway).select_related("user")[:LATEST]
-    decisions = [
-        {
-            "tool": shown(one.tool),
-            "at": one.at,
-            "who": "You" if one.user_id == request.user.pk else str(one.user),
-            "decision": "approved" if one.approve else "rejected",
-            "reason": shown(one.reason),
-            "answer": _with_capital(one.outcome) + (", but nothing ran" if one.ran is False else ""),
-            "id": one.confirmation_id,
-        }
-        for one in found
-    ]
-    context = {"decisions": decisions, "latest": LATEST if len(decisions) == LATEST else 0}
+    filters = Filters(request.GET)
+    book = NameBook(identity)
+    problem = ""
+    try:
+        told = told_by_gateway(request.gateway, identity)
+        book.find_people([call for call, _ in told])
+        if "agent" in filters.wanted:
+            book.ask_agents(request.gateway, [call for call, _ in told])
+    except SignedOut:
+        raise
+    except GatewayError as exc:
+        told, problem = [], exc.message
+        filters.forget("state")  # which the gateway alone knows
+    found = (entry for entry in entries(identity, told) if fits(entry, filters, book.names))
+    first = (filters.page_number - 1) * A_PAGE
+    page = list(islice(found, first, first + A_PAGE + 1))
+    unnamed = [entry.call for entry in page if entry.call and not entry.agent_name(book.names)]
+    book.ask_agents(request.gateway, unnamed)
+    context = {
+        "rows": [_row(entry, identity, book.names, is_away=bool(problem)) for entry in page[:A_PAGE]],
+        "filters": filters,
+        "problem": problem,
+        "cannot_see": identity.cannot_see,
+        "newer": filters.query(filters.page_number - 1) if first else "",
+        "older": filters.query(filters.page_number + 1) if len(page) > A_PAGE else "",
+    }
     return render(request, "confirmations/history.html", context)
 
 
-def _with_capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+@signed_in
+@require_GET
+def decisions(request: SignedInRequest, form: str) -> HttpResponse | StreamingHttpResponse:
+    """Portico's record as far as this person may see it: a file, streamed."""
+    if form not in export.FORMATS:
+        raise Http404
+    filters = Filters(request.GET)
+    if filters.problem:
+        return HttpResponse(filters.problem, content_type="text/plain; charset=utf-8", status=400)
+    rows = filters.decisions(visible_to(Identity.of(request.user, request.kept)))
+    response = StreamingHttpResponse(export.streamed(rows, form), content_type=export.FORMATS[form])
+    response["Content-Disposition"] = f'attachment; filename="portico-decisions.{form}"'
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _row(entry: Entry, identity: Identity, names: Names, *, is_away: bool) -> dict[str, Any]:
+    """What `confirmations/_entry.html` shows."""
+    call, told = entry.call, entry.told
+    if call is None:
+        verdict = "Not asked" if is_away else "Not listed: only Portico knows of this call"
+    else:
+        verdict = _of_gateway(entry, identity, names)
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "tool": shown(told.tool),
+        "risk": told.risk,
+        "agent": shown(entry.agent_name(names) or told.agent_id),
+        "asker": "you" if told.end_user == identity.person else shown(names.who(told.end_user)),
+        "state": entry.state,
+        "verdict": verdict,
+        "resolved_at": call.resolved_at if call else None,
+        "decisions": [_decision(one, identity) for one in entry.decisions],
+        "difference": shown(difference(entry, names)),
+    }
+
+
+def _of_gateway(entry: Entry, identity: Identity, names: Names) -> str:
+    assert entry.call is not None
+    match entry.state:
+        case "waiting":
+            return "Waiting for an answer"
+        case "timed_out":
+            return "Timed out: nobody answered in time"
+    return verdict_of(entry.call, names, identity.person)
+
+
+def _decision(decision: Decision, identity: Identity) -> dict[str, Any]:
+    outcome = decision.outcome
+    match Kind(decision.kind):
+        case Kind.APPROVED | Kind.REJECTED | Kind.NOTHING_RAN as kind:
+            did, outcome = kind.label.lower(), ""
+        case Kind.FIRST | Kind.CANCELLED | Kind.UNSURE:
+            did = "approved" if decision.approve else "rejected"
+        case _:
+            did = "wanted to approve" if decision.approve else "wanted to reject"
+    return {
+        "number": decision.number,
+        "at": decision.at,
+        "who": "You" if decision.who == identity.person else shown(decision.who_name),
+        "did": did,
+        "reason": shown(decision.reason),
+        "outcome": shown(outcome[:1].upper() + outcome[1:]),
+    }

@@ -205,7 +205,7 @@ def test_approving_what_nobody_waits_for_says_that_nothing_ran(bo: Visitor, ana:
         if gateway.dialect == "guide":  # whose list goes on naming it
             his.reads(call, "Approved by you (nobody was waiting any more: nothing ran)")
     assert call not in gateway.report()["ran"]
-    assert "Approved, but nothing ran" in words(bo.reads("/confirmations/history/"))
+    assert "approved, but nothing ran" in words(bo.reads("/confirmations/history/"))
 
 
 def test_another_persons_call_is_shut(ana: Visitor, gil: Visitor, olu: Visitor, gateway: Embedded) -> None:

@@ -1,0 +1,176 @@
+"""Calls as the gateway and as Portico's record tell of them, side by side."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Literal, TypeVar
+
+from django.conf import settings
+
+from confirmations.filters import Filters
+from confirmations.hub import now_of
+from confirmations.identity import Identity
+from confirmations.items import Names, State, is_waiting, state_of
+from confirmations.models import Decision
+from confirmations.record import Kind, visible_to
+from gateway import Confirmation, Gateway
+
+T = TypeVar("T")
+
+AT_ONCE = 100  # calls whose decisions are read in one go
+TAKEN = (Kind.APPROVED, Kind.NOTHING_RAN, Kind.REJECTED)  # the gateway took the answer
+
+Told = State | Literal["unlisted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: str
+    at: datetime  # when it was asked; where the gateway does not tell, when it was last decided
+    call: Confirmation | None  # None: the gateway does not list it, or is away
+    state: Told
+    decisions: Sequence[Decision]  # through Portico, in order
+
+    @property
+    def told(self) -> Confirmation | Decision:
+        """Whoever tells what it was: both know tool, risk, agent_id, end_user and tenant."""
+        return self.call or self.decisions[0]
+
+    def agent_name(self, names: Names) -> str:
+        kept = next((one.agent_name for one in self.decisions if one.agent_name), "")
+        return names.agents.get(self.told.agent_id) or kept
+
+
+def told_by_gateway(gateway: Gateway, identity: Identity) -> list[tuple[Confirmation, State]]:
+    """What the gateway lists for this person and lets them open, newest first."""
+    calls = [one for one in gateway.confirmations() if identity.may_answer(one)]
+    open_calls = any(one.status == "pending" for one in calls)
+    lost = {one.id for one in gateway.unanswered().lost} if open_calls else set()
+    now = now_of(identity)
+    told = [(one, _state(one, lost, now)) for one in calls]
+    return sorted(told, key=lambda one: one[0].asked_at, reverse=True)
+
+
+def _state(call: Confirmation, lost: set[str], now: datetime) -> State:
+    if call.status != "pending":
+        return state_of(call)
+    if call.id in lost:
+        return "lost"
+    return "waiting" if is_waiting(call, limit=settings.CONFIRMATION_LIMIT, now=now) else "timed_out"
+
+
+def entries(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> Iterator[Entry]:
+    """Every call that either knows of, newest first. Reads the database as far as it is asked to go on."""
+    told = list(told)
+    return merge(
+        _listed(identity, told),
+        _unlisted(identity, {call.id for call, _ in told}),
+        key=lambda entry: entry.at,
+        reverse=True,
+    )
+
+
+def _listed(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> Iterator[Entry]:
+    for some in _in_heaps(told):
+        decisions = _decisions(identity, [call.id for call, _ in some])
+        for call, state in some:
+            yield Entry(call.id, call.asked_at, call, state, decisions[call.id])
+
+
+def _unlisted(identity: Identity, listed: set[str]) -> Iterator[Entry]:
+    for some in _in_heaps(_further_ids(identity, listed)):
+        decisions = _decisions(identity, some)
+        for confirmation_id in some:
+            yield Entry(
+                confirmation_id, decisions[confirmation_id][-1].at, None, "unlisted", decisions[confirmation_id]
+            )
+
+
+def _further_ids(identity: Identity, listed: set[str]) -> Iterator[str]:
+    seen = set(listed)
+    for confirmation_id in visible_to(identity).values_list("confirmation_id", flat=True).iterator():
+        if confirmation_id not in seen:
+            seen.add(confirmation_id)
+            yield confirmation_id
+
+
+def _decisions(identity: Identity, ids: Sequence[str]) -> dict[str, list[Decision]]:
+    found = defaultdict(list)
+    for decision in visible_to(identity).filter(confirmation_id__in=ids).order_by("number"):
+        found[decision.confirmation_id].append(decision)
+    return found
+
+
+def _in_heaps(things: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(things)
+    while some := list(islice(left, AT_ONCE)):
+        yield some
+
+
+def fits(entry: Entry, filters: Filters, names: Names) -> bool:
+    wanted = filters.wanted
+    return filters.takes(entry.at) and all(_fits(entry, name, value, names) for name, value in wanted.items())
+
+
+def _fits(entry: Entry, name: str, value: str, names: Names) -> bool:
+    match name:
+        case "state":
+            return bool(difference(entry, names)) if value == "differs" else entry.state == value
+        case "decision":
+            return any(one.approve == (value == "approve") for one in entry.decisions)
+        case "outcome":
+            return any(one.kind == value for one in entry.decisions)
+        case "risk":
+            return entry.told.risk == value
+        case "tool":
+            return _says(value, entry.told.tool)
+        case "agent":
+            return value == entry.told.agent_id or _says(value, entry.agent_name(names))
+        case "who":
+            answered_by = entry.call.answered_by if entry.call else ""
+            people = {one.who: one.who_name for one in entry.decisions} | {answered_by: names.who(answered_by)}
+            return value in people or any(_says(value, name) for name in people.values())
+    return True
+
+
+def _says(part: str, whole: str) -> bool:
+    return part.casefold() in whole.casefold()
+
+
+def difference(entry: Entry, names: Names) -> str:
+    """Where the two disagree, or only one of them knows, in a sentence; else an empty text."""
+    call, taken = entry.call, [one for one in entry.decisions if one.kind in TAKEN]
+    if call is None:
+        return ""  # the whole row says so
+    if any(one.kind == Kind.UNSURE for one in entry.decisions):
+        return "Portico cannot be sure which answer the gateway acted on."
+    if len({one.approve for one in taken}) > 1:
+        return "The gateway took answers that contradict each other: Portico cannot be sure which of them it acted on."
+    if not taken:
+        return _without_us(entry)
+    ours = taken[0]
+    if entry.state in ("waiting", "lost"):
+        return "The gateway took the answer that Portico sent, but has none on record."
+    if (entry.state == "approved") != ours.approve:
+        sent = "an approval" if ours.approve else "a rejection"
+        recorded = {"approved": "an approval", "rejected": "a rejection"}.get(entry.state, "that nobody answered")
+        return f"Portico sent {sent} and the gateway recorded {recorded}: Portico cannot be sure which of them held."
+    if call.answered_by and call.answered_by != ours.who:
+        return f"The gateway names {names.who(call.answered_by)} for it: somebody answered outside Portico as well."
+    if ours.reason and ours.reason != call.reason:
+        return "The gateway did not keep the reason." if not call.reason else "The gateway kept another reason."
+    return ""
+
+
+def _without_us(entry: Entry) -> str:
+    """For a call of which the gateway took no answer through Portico, as far as Portico knows."""
+    if entry.state not in ("approved", "rejected"):
+        return ""
+    if any(one.kind == Kind.FAILED for one in entry.decisions):
+        return "Portico sent an answer and never heard what became of it: it may be the one that the gateway recorded."
+    return "Answered outside Portico."
