@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import NamedTuple
 
 from ag_ui.core import (
@@ -42,6 +43,12 @@ logger = logging.getLogger(__name__)
 _event: TypeAdapter[Event] = TypeAdapter(Event)
 _delta: TypeAdapter[TextMessageContentEvent] = TypeAdapter(TextMessageContentEvent)
 _DELTA = (b'{"type":"TEXT_MESSAGE_CONTENT"', b'{"type": "TEXT_MESSAGE_CONTENT"')
+_PLAIN_DELTA = re.compile(
+    rb'\{"type": ?"TEXT_MESSAGE_CONTENT", ?"messageId": ?"([^"\\\x00-\x1f]+)", ?'
+    rb'"delta": ?"(?!["\x80-\xbf])([^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*)"\}'
+)
+"""A delta whose text can stand beside its neighbours' inside one JSON string, which is valid only if each of them is:
+no escape and no character goes over an edge."""
 _known_types = frozenset(kind.value for kind in EventType)
 
 
@@ -65,6 +72,42 @@ class Decoder:
         self._run_id = run_id
         self._is_agui: bool | None = None  # unknown until the first event
         self._chunks = _ChunkForms()
+
+    def feed_all(self, several: list[ServerSentEvent]) -> list[Event]:
+        """What came together. Plain deltas of a message that follow each other become one event."""
+        if len(several) == 1:
+            return self.feed(several[0])
+        events: list[Event] = []
+        message_id = b""
+        plain: list[ServerSentEvent] = []
+        said: list[bytes] = []
+        for sent in several:
+            found = _PLAIN_DELTA.fullmatch(sent.data) if self._takes_deltas else None
+            if plain and (found is None or found[1] != message_id):
+                events += self._joined(message_id, plain, said)
+                plain, said = [], []
+            if found is None:
+                events += self.feed(sent)
+            else:
+                message_id = found[1]
+                plain.append(sent)
+                said.append(found[2])
+        return events + self._joined(message_id, plain, said)
+
+    @property
+    def _takes_deltas(self) -> bool:
+        """Whether a delta is simply passed on: nothing has to come before it."""
+        return self._is_agui is True and not (self._is_first or self.finished or self._chunks.begun)
+
+    def _joined(self, message_id: bytes, plain: list[ServerSentEvent], said: list[bytes]) -> list[Event]:
+        if len(plain) > 1:
+            try:
+                return [
+                    _delta.validate_json(b'%b,"messageId":"%b","delta":"%b"}' % (_DELTA[0], message_id, b"".join(said)))
+                ]
+            except ValidationError:  # one of them is not valid: which one is found by itself
+                pass
+        return [event for sent in plain for event in self.feed(sent)]
 
     def feed(self, sent: ServerSentEvent) -> list[Event]:
         if self.finished:

@@ -26,8 +26,6 @@ from gateway.types import Confirmation, mapping_of, readable, text_of, time_of
 CONNECT_TIMEOUT = 10  # seconds
 RUN_SILENCE = 330  # seconds: the gateway cuts at 300, and an agent that waits for a decision is silent
 CONFIRMATION_SILENCE = 75  # seconds: two heartbeats of 30 missed
-_RUN = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=RUN_SILENCE)
-_CONFIRMATIONS = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=CONFIRMATION_SILENCE)
 _HEADERS = {
     "Accept": "text/event-stream, application/json",
     "Accept-Encoding": "identity",  # who compresses a stream gathers it first
@@ -71,9 +69,12 @@ class _Stream:
     A class where generators would read as well: thousands are open at once, and a suspended generator keeps its frame.
     """
 
-    __slots__ = ("_body", "_method", "_reader", "_response", "_silence", "_token", "_url")
+    __slots__ = (
+        *("_body", "_heard_at", "_method", "_reader", "_response"),
+        *("_silence", "_silence_timer", "_token", "_url", "is_event_stream"),
+    )
 
-    def __init__(self, method: str, url: str, token: str, body: str, silence: aiohttp.ClientTimeout) -> None:
+    def __init__(self, method: str, url: str, token: str, body: str, silence: float) -> None:
         self._method = method
         self._url = url
         self._token = token
@@ -81,6 +82,9 @@ class _Stream:
         self._silence = silence
         self._reader = Reader()
         self._response: aiohttp.ClientResponse | None = None
+        self._heard_at = 0.0  # seconds of the loop's clock
+        self._silence_timer: asyncio.TimerHandle | None = None
+        self.is_event_stream = False
 
     async def __aenter__(self) -> Self:
         """Raises what the gateway refuses it with, or GatewayUnavailable."""
@@ -93,7 +97,7 @@ class _Stream:
                 self._url,
                 data=self._body or None,
                 headers=headers,
-                timeout=self._silence,
+                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=self._silence),
                 allow_redirects=False,
             )
         except aiohttp.ClientResponseError as exc:  # what came is not HTTP
@@ -108,10 +112,25 @@ class _Stream:
             raise
         self._response = response
         self._body = ""  # sent, and not needed again
+        self.is_event_stream = response.content_type == "text/event-stream"
+        if self.is_event_stream and response.connection and response.connection.protocol:
+            response.connection.protocol.read_timeout = None  # which would be a new timer with every chunk
+            self._heard_at = asyncio.get_running_loop().time()
+            self._look_for_silence()
         return self
+
+    def _look_for_silence(self) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._heard_at + self._silence - loop.time()
+        if left > 0:
+            self._silence_timer = loop.call_later(left, self._look_for_silence)
+        else:
+            self._opened.content.set_exception(TimeoutError())
 
     async def __aexit__(self, *_: object) -> None:
         """Closes the connection, wherever the body is."""
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
         if self._response is not None:
             self._response.close()
 
@@ -130,6 +149,7 @@ class _Stream:
             chunk = await self._opened.content.readany()
         except _BROKEN as exc:
             raise _broken(exc) from exc
+        self._heard_at = asyncio.get_running_loop().time()
         return self._reader.feed(chunk) if chunk else None
 
 
@@ -154,7 +174,7 @@ class RunEvents(_Stream):
     __slots__ = ("_decoder", "_is_over")
 
     def __init__(self, url: str, token: str, run: RunAgentInput) -> None:
-        super().__init__("POST", url, token, run.model_dump_json(by_alias=True), _RUN)
+        super().__init__("POST", url, token, run.model_dump_json(by_alias=True), RUN_SILENCE)
         self._decoder = Decoder(run.thread_id, run.run_id)
         self._is_over = False
 
@@ -171,30 +191,26 @@ class RunEvents(_Stream):
     async def __anext__(self) -> list[Event]:
         decoder = self._decoder
         while not (self._is_over or decoder.finished):
-            if events := await self._more():
+            if not self.is_event_stream:
+                events = await self._in_one_piece()
+            elif (sent := await self._sent()) is not None:
+                events = decoder.feed_all(sent)
+            elif not (events := decoder.feed_all(self._reader.close())):
+                self._is_over = True
+                events = decoder.close()
+            if events:
                 return events
         raise StopAsyncIteration
 
-    async def _more(self) -> list[Event]:
-        decoder = self._decoder
-        match self._opened.content_type:
-            case "text/event-stream":
-                sent = await self._sent()
-                if sent is None:
-                    if last := [event for one in self._reader.close() for event in decoder.feed(one)]:
-                        return last
-                    self._is_over = True
-                    return decoder.close()
-                return [event for one in sent for event in decoder.feed(one)]
-            case "application/json":
-                self._is_over = True
-                try:
-                    doc = mapping_of(json.loads(await _whole(self._opened)), "answer")
-                except (ValueError, RecursionError) as exc:
-                    raise MalformedReply("not JSON") from exc
-                return decoder.whole(doc.get("data", doc))
-            case other:
-                raise MalformedReply(f"an answer of type {other}")
+    async def _in_one_piece(self) -> list[Event]:
+        self._is_over = True
+        if self._opened.content_type != "application/json":
+            raise MalformedReply(f"an answer of type {self._opened.content_type}")
+        try:
+            doc = mapping_of(json.loads(await _whole(self._opened)), "answer")
+        except (ValueError, RecursionError) as exc:
+            raise MalformedReply("not JSON") from exc
+        return self._decoder.whole(doc.get("data", doc))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +245,13 @@ class ConfirmationEvents(_Stream):
     __slots__ = ("_waiting",)
 
     def __init__(self, url: str, token: str) -> None:
-        super().__init__("GET", url, token, "", _CONFIRMATIONS)
+        super().__init__("GET", url, token, "", CONFIRMATION_SILENCE)
         self._reader = Reader(LARGEST_ANSWER)  # arguments are told whole, as in the list
         self._waiting: Iterator[ConfirmationEvent] = iter(())  # what came together with the last one
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        if self._opened.content_type != "text/event-stream":
+        if not self.is_event_stream:
             await self.__aexit__()
             raise MalformedReply("the confirmation stream is no event stream")
         return self

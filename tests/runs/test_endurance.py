@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import aiohttp
 import pytest
 from ag_ui.core import RunAgentInput, TextMessageContentEvent, UserMessage
 from django.utils.html import escape
@@ -60,7 +59,7 @@ def test_an_agent_that_is_silent_without_them_is_given_up(ana: Visitor, cuts_off
 
 async def test_heartbeats_reach_us_too(gateway: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 0.5  # seconds, a scaled 330
-    monkeypatch.setattr(streams, "_RUN", aiohttp.ClientTimeout(total=None, connect=5, sock_read=limit))
+    monkeypatch.setattr(streams, "RUN_SILENCE", limit)
     wanted = {"rate": 100, "count": 20, "story": "owls", "wait": 5 * limit}
     assert await said(gateway, wanted | {"beat": limit / 4}) == told(wanted)
     with pytest.raises(StreamSilent):

@@ -70,6 +70,66 @@ def test_agui_that_ends_without_saying_so_was_interrupted() -> None:
         decoder.close()
 
 
+def content(delta: str, message_id: str = "m", **more: object) -> bytes:
+    return json.dumps({"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": delta, **more}).encode()
+
+
+def raw(delta: bytes) -> bytes:
+    return b'{"type":"TEXT_MESSAGE_CONTENT","messageId":"m","delta":"' + delta + b'"}'
+
+
+TOGETHER = {
+    "plain": [content("a"), content("b"), content("c")],
+    "characters of any alphabet": [raw("ü".encode()), raw("🜚".encode()), raw("日本".encode())],
+    "escapes": [raw(rb"a\n"), raw(rb"\"b\\"), raw(rb"\/c\t")],
+    "halves of an escape": [raw(rb"a\ud83d"), raw(rb"\ude00b"), raw(b"c")],
+    "halves of a character": [raw(b"a"), raw("ü".encode()[:1]), raw("ü".encode()[1:]), raw(b"b")],
+    "a character that is none": [raw(b"a"), raw(b"\xff"), raw(b"b"), raw(b"\xed\xa0\x80"), raw(b"c")],
+    "a lonely backslash": [raw(b"a"), raw(b"b\\"), raw(b"c")],
+    "raw control characters": [raw(b"a"), raw(b"b\x01"), raw(b"c\n"), raw(b"d")],
+    "an empty one": [content("a"), content(""), content("b")],
+    "two messages": [content("a"), content("b"), content("c", "n"), content("d", "n"), content("e")],
+    "more fields": [content("a"), content("b", timestamp=5), content("c", aNewField=1), content("d")],
+    "a sub-agent": [content("a"), content("b", subagentRunId="s"), content("c")],
+    "something between": [content("a"), content("b"), b'{"type":"NEWER"}', content("c"), b"no JSON", content("d")],
+    "a chunk that is open": [
+        content("a"),
+        b'{"type":"TEXT_MESSAGE_CHUNK","messageId":"k","delta":"x"}',
+        content("b"),
+        content("c"),
+    ],
+    "the end between": [content("a"), content("b"), json.dumps(FINISHED).encode(), content("c"), content("d")],
+}
+
+
+@pytest.mark.parametrize("opening", [[], [json.dumps(STARTED).encode()]], ids=["without a start", "started"])
+@pytest.mark.parametrize("name", TOGETHER)
+def test_what_comes_together_says_the_same_as_one_by_one(name: str, opening: list[bytes]) -> None:
+    sent = [ServerSentEvent("message", data) for data in [*opening, *TOGETHER[name]]]
+    one_by_one, together = Decoder("t", "r"), Decoder("t", "r")
+    expected = [event for one in sent for event in one_by_one.feed(one)]
+    told = together.feed_all(sent)
+    assert len(told) <= len(expected)
+    assert said(told) == said(expected)
+    assert (together.finished, together.passed_over) == (one_by_one.finished, one_by_one.passed_over)
+
+
+def said(events: list[Event]) -> list[tuple[object, ...]]:
+    """What the events tell, with plain deltas of a message that follow each other as one."""
+    told: list[tuple[object, ...]] = []
+    for event in events:
+        fields = event.model_dump(exclude={"delta"}), getattr(event, "delta", "")
+        is_more = isinstance(event, TextMessageContentEvent) and bool(told) and told[-1][0] == fields[0]
+        told.append((fields[0], f"{told.pop()[1]}{fields[1]}") if is_more else fields)
+    return told
+
+
+def test_plain_deltas_that_come_together_are_one() -> None:
+    decoder = Decoder("t", "r")
+    sent = [ServerSentEvent("message", data) for data in [json.dumps(STARTED).encode(), *TOGETHER["plain"]]]
+    assert types(decoder.feed_all(sent)) == ["RUN_STARTED", "TEXT_MESSAGE_CONTENT"]
+
+
 def test_an_error_is_an_end_as_well() -> None:
     decoder = Decoder("t", "r")
     events = fed(decoder, STARTED, {"type": "RUN_ERROR", "message": "quota", "code": "QUOTA"})

@@ -12,7 +12,14 @@ import pytest
 from ag_ui.core import Event, EventType, RunAgentInput
 
 from gateway import Gateway, streams
-from gateway.errors import GatewayError, GatewayUnavailable, MalformedReply, StreamBroken, StreamMalformed
+from gateway.errors import (
+    GatewayError,
+    GatewayUnavailable,
+    MalformedReply,
+    StreamBroken,
+    StreamMalformed,
+    StreamSilent,
+)
 from gateway.sse import LARGEST_EVENT, Reader, ServerSentEvent
 from tests.wire.replay import RECORDINGS, Exchange, recorded
 
@@ -317,3 +324,27 @@ async def test_leaving_the_block_closes_the_connection_with_events_unread() -> N
         async with Gateway(server.url, "a.login.token").run_agent("agent", RUN) as batches:
             assert (await anext(batches))[0].type == EventType.RUN_STARTED
         await server.left.wait()
+
+
+# -- silent for too long ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("waiting for headers", GatewayUnavailable),
+        ("before the first event", StreamSilent),
+        ("silent between events", StreamSilent),
+        ("in the middle of a JSON answer", StreamSilent),
+    ],
+)
+async def test_an_agent_that_is_silent_for_too_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, state: str, error: type[GatewayError]
+) -> None:
+    monkeypatch.setattr(streams, "RUN_SILENCE", 0.2)
+    began = time.monotonic()
+    async with asyncio.timeout(10), serving(STATES[state]) as server:
+        with pytest.raises(GatewayError) as refused:
+            await follow_run(Gateway(server.url, "a.login.token"))
+    assert type(refused.value) is error
+    assert time.monotonic() - began >= 0.2
