@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -352,3 +353,48 @@ def test_what_a_page_says_on_the_socket_changes_nothing(ana: Visitor, gateway: E
         more = held(gateway, ANA, "next_one")
         page.reads(more, "next_one")
     assert call in gateway.report()["held"]
+
+
+def test_a_critical_call_wants_its_name_and_a_reason(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "wipe\u200b_folder", "critical", folder="/reports")
+    for fields, why in (
+        ({"reason": "sure"}, "please type the name of its tool: wipe⟨U+200B⟩_folder"),
+        ({"reason": "sure", "tool_name": "wipe_folder"}, "please type the name of its tool"),
+        ({"tool_name": "wipe\u200b_folder"}, "a reason is needed to approve a critical call"),
+    ):
+        refused = ana.posts(f"/confirmations/{call}/confirm/", **fields)
+        assert refused.status_code == 400 and why in words(refused.text)
+        assert all(html.escape(typed) in refused.text for typed in fields.values())
+    assert call in gateway.report()["held"]
+    ana.posts(f"/confirmations/{call}/confirm/", reason="sure", tool_name="wipe⟨U+200B⟩_folder")
+    assert call in gateway.report()["ran"]
+
+
+def test_an_answer_is_given_to_what_was_shown(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="a.txt")
+    other = held(gateway, ANA, "delete_file", path="b.txt")
+    seen = re.findall(r'name="seen" value="([0-9a-f]{64})"', ana.reads(f"/confirmations/{call}/"))
+    assert len(seen) == 1
+    for how in ("confirm", "reject"):
+        refused = ana.posts(f"/confirmations/{other}/{how}/", reason="typed", seen=seen[0])
+        assert refused.status_code == 409 and "This call changed since it was shown to you" in words(refused.text)
+        assert 'value="typed"' in refused.text
+    assert other in gateway.report()["held"]
+    assert "Approved" in words(ana.posts(f"/confirmations/{call}/confirm/", seen=seen[0]).text)
+
+
+def test_without_a_script_a_page_asks_once_more(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="/asked/twice")
+    path = f"/confirmations/{call}/"
+    form = dict(re.findall(r'name="(seen|ask)" value="([^"]+)"', ana.reads(path)))
+    asked = ana.posts(f"{path}confirm/", reason="well", **form)
+    assert "Approve this call?" in words(asked.text) and "/asked/twice" in asked.text
+    assert call in gateway.report()["held"]
+    assert 'value="well"' in ana.reads(path)  # whoever goes back finds what they typed
+    unreasoned = ana.posts(f"{path}reject/", reason="", **form)
+    assert unreasoned.status_code == 400 and "a reason is needed to reject" in unreasoned.text
+    form = dict(re.findall(r'name="(seen|ask|reason)" value="([^"]+)"', asked.text))
+    assert "ask" not in form
+    ana.posts(f"{path}confirm/", **form)
+    report = gateway.report()
+    assert call in report["ran"] and report["reasons"][call] == "well"

@@ -1,0 +1,201 @@
+"""An approval is kept for a moment before it is sent: what takes it back, and that it is never sent twice or late."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
+
+import pytest
+
+from tests.embedded import Embedded
+from tests.portico import ROOT, Portico, Visitor
+from tests.servers import postgres_server, redis_server
+from tests.stories.approving import ANA, BO, GIL, held, live_page, words
+from tests.stories.following import eventually
+
+HOLD = 1.5  # seconds
+Arriving = Callable[[str], Visitor]
+
+
+@pytest.fixture(scope="module")
+def holding(gateway: Embedded) -> Iterator[Portico]:
+    server = Portico(gateway.url, APPROVAL_HOLD=str(HOLD)).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def come(holding: Portico) -> Iterator[Arriving]:
+    there: list[Visitor] = []
+
+    def arrive(email: str) -> Visitor:
+        there.append(arrived(holding, email))
+        return there[-1]
+
+    yield arrive
+    for one in there:
+        one.session.close()
+
+
+def arrived(portico: Portico, email: str) -> Visitor:
+    visitor = Visitor(portico)
+    visitor.signs_in(email)
+    return visitor
+
+
+def sent(gateway: Embedded, call: str) -> int:
+    """How many answers to this call the gateway received."""
+    return sum(call in one["path"] and one["method"] == "POST" for one in gateway.report()["requests"])
+
+
+def shown(visitor: Visitor, call: str) -> str:
+    return words(visitor.reads(f"/confirmations/{call}/"))
+
+
+def test_an_approval_can_be_cancelled_by_whoever_gave_it(come: Arriving, gateway: Embedded) -> None:
+    bo, ana, gil = come(BO), come(ANA), come(GIL)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="a.txt")
+    with live_page(ana) as hers:
+        page = bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
+        assert page.url.endswith(f"/confirmations/{call}/")
+        assert "It is sent in 1.5 seconds, unless you cancel it" in words(page.text)
+        hers.reads(call, "Approved by Bo Adler, about to be sent")
+        refused = ana.posts(f"/confirmations/{call}/cancel/")
+        assert refused.status_code == 403 and "Only Bo Adler can cancel this approval" in words(refused.text)
+        stranger = gil.posts(f"/confirmations/{call}/cancel/")
+        assert stranger.status_code == 403 and "Bo" not in words(stranger.text)
+        again = bo.posts(f"/confirmations/{call}/confirm/")
+        assert "You have approved this already" in words(again.text)
+        cancelled = bo.posts(f"/confirmations/{call}/cancel/")
+        assert "your approval of delete_file was not sent" in words(cancelled.text)
+        assert "Your approval was cancelled before it was sent: Bo Adler took it back" in words(cancelled.text)
+        hers.reads(call, "not sent. Bo Adler took it back")
+    late = bo.posts(f"/confirmations/{call}/cancel/")
+    assert late.status_code == 409 and "no approval to cancel" in words(late.text)
+    assert sent(gateway, call) == 0
+    assert "ancelled before it was sent: Bo Adler took it back" in words(bo.reads("/confirmations/history/"))
+
+
+def test_an_approval_is_sent_once_when_its_time_comes(come: Arriving, gateway: Embedded) -> None:
+    bo, ana = come(BO), come(ANA)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="b.txt")
+    with live_page(ana) as hers:
+        given = time.monotonic()
+        bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
+        hers.reads(call, "Approved by Bo Adler: fine")
+        assert time.monotonic() - given >= HOLD
+    report = gateway.report()
+    assert call in report["ran"] and report["reasons"][call] == "fine" and sent(gateway, call) == 1
+    assert "Approved by you: fine" in shown(bo, call)
+
+
+def test_a_rejection_by_anyone_wins_over_an_approval_that_is_kept(come: Arriving, gateway: Embedded) -> None:
+    bo, ana = come(BO), come(ANA)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="c.txt")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    assert "Bo Adler approved this. Until it is sent, a rejection by anyone still stops it" in shown(ana, call)
+    unreasoned = ana.posts(f"/confirmations/{call}/reject/", reason=" ")
+    assert "a reason is needed to reject" in unreasoned.text and "Bo Adler approved this." in words(unreasoned.text)
+    assert "Rejected: delete_file" in words(ana.posts(f"/confirmations/{call}/reject/", reason="no").text)
+    told = shown(bo, call)
+    assert "Rejected by Ana Lima: no" in told
+    assert "Your approval of delete_file was cancelled before it was sent: Ana Lima rejected the call" in told
+    assert "cancelled before" not in words(bo.reads("/confirmations/"))  # told once
+    assert gateway.report()["answers"][call] == "reject" and sent(gateway, call) == 1
+
+
+def test_the_end_of_the_session_takes_an_approval_back(come: Arriving, gateway: Embedded) -> None:
+    bo, other_browser = come(BO), come(BO)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="d.txt")
+    with live_page(other_browser) as page:
+        bo.posts(f"/confirmations/{call}/confirm/")
+        bo.posts("/logout/")
+        page.reads(call, "not sent. the session that it was given in ended")
+    assert "the session that it was given in ended" in shown(other_browser, call)
+    assert sent(gateway, call) == 0
+
+
+def test_answers_at_the_last_moment_leave_one_story(come: Arriving, gateway: Embedded) -> None:
+    bo, ana = come(BO), come(ANA)
+    tokens = bo.csrf_token(), ana.csrf_token()
+    for early in (0.1, 0.05, 0.02, 0.0, -0.02):  # seconds before the approval is sent
+        for who, token, how in ((ana, tokens[1], "reject"), (bo, tokens[0], "cancel")):
+            call = held(gateway, ANA, "delete_file", agent="File manager", path=f"{how} {early}")
+            bo.posts(f"/confirmations/{call}/confirm/")
+            at = Timer(HOLD - early, post, [who, token, call, how])
+            at.start()
+            at.join()
+            eventually(lambda call=call: "about to be" not in shown(ana, call))  # type: ignore[misc]
+            eventually(lambda call=call: "being sent" not in shown(ana, call))  # type: ignore[misc]
+            answer = gateway.report()["answers"].get(call)
+            assert sent(gateway, call) == (1 if answer else 0)
+            assert (call in gateway.report()["ran"]) == (answer == "confirm")
+            said = {"confirm": "Approved by Bo Adler", "reject": "Rejected by you", None: "took it back"}[answer]
+            assert said in shown(ana, call)
+
+
+def post(visitor: Visitor, token: str, call: str, how: str) -> None:
+    visitor.session.post(
+        f"{visitor.portico.url}/confirmations/{call}/{how}/",
+        data={"csrfmiddlewaretoken": token, "reason": "at the last moment"},
+        headers={"Referer": visitor.portico.url + "/confirmations/"},
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_an_approval_dies_with_the_process_that_kept_it(own_gateway: Embedded, how: signal.Signals) -> None:
+    portico = Portico(own_gateway.url, APPROVAL_HOLD="3").start()
+    bo = arrived(portico, BO)
+    call = held(own_gateway, ANA, "delete_file", agent="File manager", path="e.txt")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    portico.stop(how)
+    portico.environment["CONFIRMATION_LIMIT"] = "14"
+    portico.start()
+    why = "the process of Portico that kept it died" if how == signal.SIGKILL else "Portico was stopped"
+    eventually(lambda: f"Your approval was cancelled before it was sent: {why}" in shown(bo, call))
+    assert why in words(bo.reads("/confirmations/history/"))
+    assert sent(own_gateway, call) == 0
+    # With less than 15 seconds left there is no time to keep anything.
+    assert "Approved: delete_file" in words(bo.posts(f"/confirmations/{call}/confirm/").text)
+    assert call in own_gateway.report()["ran"] and sent(own_gateway, call) == 1
+    bo.session.close()
+    portico.close()
+
+
+def test_two_processes_keep_one_story(own_gateway: Embedded) -> None:
+    with redis_server() as redis_url, postgres_server() as database_url:
+        settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "APPROVAL_HOLD": "1"}
+        first, second = (Portico(own_gateway.url, **settings) for _ in range(2))
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=first.environment, check=True)
+        first.start()
+        second.start()
+        bo, ana = arrived(first, BO), arrived(second, ANA)
+        tokens = bo.csrf_token(), ana.csrf_token()
+        with live_page(ana) as hers:
+            for number in range(4):
+                call = held(own_gateway, ANA, "delete_file", agent="File manager", path=str(number))
+                with ThreadPoolExecutor(2) as people:
+                    people.submit(post, bo, tokens[0], call, "confirm")
+                    people.submit(post, ana, tokens[1], call, "reject")
+                hers.reads(call, "Rejected by you: at the last moment")
+                assert own_gateway.report()["answers"][call] == "reject" and sent(own_gateway, call) == 1
+            call = held(own_gateway, ANA, "delete_file", agent="File manager", path="sent")
+            bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
+            hers.reads(call, "about to be sent")
+            hers.reads(call, "Approved by Bo Adler: fine")
+            assert sent(own_gateway, call) == 1
+            call = held(own_gateway, ANA, "delete_file", agent="File manager", path="killed")
+            bo.posts(f"/confirmations/{call}/confirm/")
+            first.kill()
+            hers.reads(call, "not sent. the process of Portico that kept it died", 10)
+            assert sent(own_gateway, call) == 0
+        for visitor in (bo, ana):
+            visitor.session.close()
+        first.close()
+        second.close()
