@@ -477,6 +477,8 @@ LIMITS = {
 
 
 def _sentence(error: ValidationError) -> str:
+    if error.validator in ("minItems", "minLength") and error.validator_value == 1:
+        return NEEDED
     if told := LIMITS.get(str(error.validator)):
         return told.format(error.validator_value)
     return f"{error.message[:1].upper()}{error.message[1:300]}."

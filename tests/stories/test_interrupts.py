@@ -54,6 +54,49 @@ def test_what_is_no_number_is_refused_and_kept(typed: str) -> None:
     assert taken[0]["problems"] == {"0.n": "Enter a number."}
 
 
+@pytest.mark.parametrize(
+    ("schema", "typed", "sentence"),
+    [
+        ({"type": "array", "items": {"type": "string"}, "minItems": 1}, {}, "This is needed."),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, {"0": "1"}, "At least 2 of these are needed."),
+        ({"type": "array", "items": {"type": "integer"}, "uniqueItems": True}, {"0": "1", "1": "1"}, "only once"),
+        ({"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 1}, {"0": "yes", "1": "yes"}, "At most 1"),
+        ({"type": "string", "format": "uri"}, {"": "example"}, "Enter a whole address"),
+        ({"type": "string", "format": "date-time"}, {"": "tomorrow"}, "Enter a date and a time"),
+        ({"type": "string", "maxLength": 3}, {"": "four"}, "the most is 3 characters"),
+        ({"type": "number", "exclusiveMinimum": 0}, {"": "0"}, "more than 0"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}, {"type": "null"}]}}}, {}, ""),
+        ({"$ref": "#"}, {"": "x"}, ""),
+    ],
+)
+def test_what_does_not_fit_is_told_in_a_sentence(schema: dict[str, Any], typed: dict[str, str], sentence: str) -> None:
+    whole = {"type": "object", "properties": {"it": schema}, "required": ["it"], "$defs": schema.get("$defs", {})}
+    opened = kept(whole)
+    filled = {f"0.it.{name}".rstrip("."): value for name, value in typed.items()}
+    taken, is_whole = interrupts.answered(opened, [], {"0.it.length": str(len(typed)), **filled})
+    assert is_whole is False or not sentence
+    assert sentence in interrupts.rendered(RUN, taken, [])
+
+
+@pytest.mark.parametrize(
+    ("schema", "typed", "value"),
+    [
+        ({"type": "string", "format": "date-time"}, "2027-01-31T14:30", "2027-01-31T14:30:00Z"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "", None),
+        ({"oneOf": [{"const": 1, "title": "One"}, {"const": 2, "title": "Two"}]}, "2", 2),
+        ({"type": "boolean"}, "yes", True),
+        ({"type": "string", "maxLength": 500}, "one\r\ntwo", "one\ntwo"),
+        ({"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}, "", []),
+        ({"type": "object"}, '{"a": 1}', {"a": 1}),
+    ],
+)
+def test_what_was_typed_becomes_what_the_schema_asks_for(schema: dict[str, Any], typed: str, value: object) -> None:
+    opened = kept({"type": "object", "properties": {"it": schema}, "required": ["it"]})
+    taken, is_whole = interrupts.answered(opened, [], {"0.it": typed})
+    assert is_whole
+    assert taken[0]["entry"]["payload"] == {"it": value}
+
+
 def test_what_an_agent_asks_is_shown_as_text() -> None:
     bad = "<img src=x onerror=alert(1)>"
     one = Interrupt(
