@@ -48,11 +48,12 @@ form.addEventListener("submit", async event => {
   try {
     const answer = await fetch(address, { headers: { "HX-Request": "true" } })
     if (answer.headers.has("HX-Redirect")) return location.assign(answer.headers.get("HX-Redirect"))
+    if (!answer.ok) throw new Error(`${answer.status}`)
     dialog.innerHTML = await answer.text() // rendered by our own templates, everything in it escaped there
     window.htmx?.process(dialog)
     dialog.showModal()
   } catch {
-    show("Portico cannot be reached. Please try again.")
+    show("This cannot be shown right now. Please try again.")
   }
 })
 dialog.addEventListener("click", event => {

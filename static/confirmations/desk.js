@@ -84,9 +84,11 @@ function settle() {
 }
 
 function rearrange() {
+  const focused = list.contains(document.activeElement) && document.activeElement
   const rows = [...known.values()].filter(isWanted)
   list.replaceChildren()
   for (const row of rows.sort(inOrder(wanted().get("group")))) insert(row)
+  if (focused) (focused.isConnected ? focused : list.querySelector("a"))?.focus({ preventScroll: true })
   tally()
 }
 

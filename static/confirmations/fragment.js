@@ -49,6 +49,7 @@ export function replaceKeeping(old, fresh) {
   }
   const open = [...old.querySelectorAll("details")].map(details => details.open)
   fresh.querySelectorAll("details").forEach((details, index) => (details.open = open[index] ?? details.open))
+  fresh.querySelector("[data-comparison]")?.replaceChildren(...(old.querySelector("[data-comparison]")?.childNodes ?? []))
   const name = focused && nameOf(focused)
   old.replaceWith(fresh)
   window.htmx?.process(fresh)

@@ -25,6 +25,7 @@ function enter() {
 }
 
 function back() {
+  document.activeElement.blur() // first: leaving a filter may change the rows
   if (matchMedia("(width < 64rem)").matches) return openId() && close()
   const row = rowOf(openId()) ?? neighbour(1)
   row?.querySelector("a").focus({ preventScroll: true })

@@ -62,7 +62,7 @@ function open() {
 }
 
 if (document.body.dataset.person) {
-  open()
+  addEventListener("DOMContentLoaded", open) // not before: all modules are there to hear the first frame then
   addEventListener("online", open)
   addEventListener("pageshow", open)
   document.addEventListener("visibilitychange", () => document.hidden || open())

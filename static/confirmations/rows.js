@@ -6,7 +6,7 @@ const EXPIRING = 60000 // ms left
 export function elements(html) {
   const template = document.createElement("template")
   template.innerHTML = html
-  return [...template.content.children]
+  return [...document.importNode(template.content, true).children] // of this document: addresses in a template lead nowhere
 }
 
 export const isWaiting = row => row.dataset.state === "waiting"

@@ -1,0 +1,213 @@
+"""The desk in a real Chromium, with the keyboard: a shift of decisions, many at once, and what a tab tells of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Window
+from tests.embedded import Embedded
+from tests.stories.approving import ANA, held, resolved_elsewhere
+
+RISKS = ("critical", "high", "medium", "low")
+
+
+@dataclass(frozen=True)
+class Call:
+    id: str
+    tool: str
+    risk: str
+    number: int
+
+    @property
+    def is_approved(self) -> bool:
+        return self.number % 3 != 0
+
+    @property
+    def reason(self) -> str:
+        if self.is_approved:
+            return f"checked {self.number}" if self.risk == "critical" else ""
+        return f"too broad {self.number}"
+
+
+def row(page: Page, confirmation: str) -> Locator:
+    return page.locator(f'li[data-confirmation="{confirmation}"]')
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("li[data-confirmation]:not([data-leaving])")
+
+
+def opened(page: Page) -> Locator:
+    return page.locator("[data-place] section[data-confirmation]")
+
+
+@pytest.fixture
+def desk(window: Window, demo_gateway: Embedded) -> Page:
+    """Bo's desk, with nothing on it."""
+    demo_gateway.dial(reset=True)
+    page = window("Try as admin")
+    page.goto("/confirmations/")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    return page
+
+
+def on_screen(page: Page, confirmation: str) -> None:
+    expect(opened(page)).to_have_attribute("data-confirmation", confirmation)
+
+
+def presses_until(page: Page, key: str, said: Locator, sentence: str) -> None:
+    """As somebody does who is told to look once more: what is answered has to be on screen for 600 ms."""
+    for _ in range(20):
+        page.keyboard.press(key)
+        page.wait_for_timeout(350)  # milliseconds
+        if sentence in said.inner_text():
+            return
+    expect(said).to_contain_text(sentence)
+
+
+def test_a_shift_of_twenty_decisions_by_keyboard_alone(desk: Page, demo_gateway: Embedded) -> None:
+    calls = {}
+    for number in range(20):
+        tool, risk = f"tool_{number % 4}", RISKS[number % 5 % 4]
+        one = held(demo_gateway, ANA, tool, risk, "File manager", number=number)
+        calls[one] = Call(one, tool, risk, number)
+    expect(rows(desk)).to_have_count(20)
+    order = [str(one.get_attribute("data-confirmation")) for one in rows(desk).all()]
+    assert [calls[one].risk for one in order] == sorted((call.risk for call in calls.values()), key=RISKS.index)
+    for expected in order:
+        desk.keyboard.press("j")
+        on_screen(desk, expected)
+        expect(desk).to_have_url(re.compile(f"/confirmations/{expected}/$"))
+        call = calls[expected]
+        if not call.is_approved:
+            desk.keyboard.press("r")
+            expect(opened(desk).get_by_label("Reason")).to_be_focused()
+            desk.keyboard.type(call.reason)
+            presses_until(desk, "Enter", opened(desk), "Rejected by you")
+            desk.keyboard.press("Escape")
+        else:
+            if call.risk == "critical":
+                desk.keyboard.press("a")
+                expect(opened(desk).get_by_label("Name of the tool")).to_be_focused()
+                desk.keyboard.type(call.tool)
+                desk.keyboard.press("Escape")
+                desk.keyboard.press("a")
+                expect(opened(desk).get_by_label("Reason")).to_be_focused()
+                desk.keyboard.type(call.reason)
+                desk.keyboard.press("Escape")
+            presses_until(desk, "a", opened(desk), "Approved by you")
+    report = demo_gateway.report()
+    assert {one: report["answers"].get(one) for one in calls} == {
+        one: "confirm" if call.is_approved else "reject" for one, call in calls.items()
+    }
+    assert {one: report["reasons"].get(one) or "" for one in calls} == {one: c.reason for one, c in calls.items()}
+
+
+def test_two_hundred_calls_are_filtered_grouped_and_accessible(desk: Page, demo_gateway: Embedded) -> None:
+    for number in range(200):
+        held(demo_gateway, ANA, f"tool_{number % 3}", RISKS[number % 4], "File manager", number=number)
+    expect(rows(desk)).to_have_count(200)
+    desk.keyboard.press("j")
+    expect(opened(desk)).to_have_count(1)
+    assert not Axe().run(desk).response["violations"]
+    desk.get_by_role("link", name="critical 50").click()
+    expect(rows(desk)).to_have_count(50)
+    expect(desk).to_have_url(re.compile(r"\?risk=critical$"))
+    desk.keyboard.press("/")
+    desk.keyboard.type("tool_1")
+    desk.keyboard.press("Escape")
+    expect(rows(desk)).to_have_count(17)
+    held(demo_gateway, ANA, "tool_2", "critical", "File manager")
+    late = held(demo_gateway, ANA, "tool_1", "critical", "File manager", late=True)
+    expect(desk.get_by_role("button", name="1 new")).to_be_visible()
+    desk.reload()
+    expect(rows(desk)).to_have_count(18)
+    expect(row(desk, late).get_by_role("link")).to_have_attribute("href", re.compile(r"\?risk=critical&q=tool_1$"))
+    desk.goto("/confirmations/?group=tool")
+    expect(desk.get_by_role("heading", name=re.compile("^tool_"))).to_have_text(["tool_0", "tool_1", "tool_2"])
+    expect(rows(desk).last).to_have_attribute("data-tool", "tool_2")
+    new = held(demo_gateway, ANA, "tool_11", "low", "File manager")
+    expect(desk.get_by_role("heading", name=re.compile("^tool_"))).to_have_text(
+        ["tool_0", "tool_1", "tool_11", "tool_2"]
+    )
+    resolved_elsewhere(demo_gateway, ANA, new, "reject")
+    expect(desk.get_by_role("heading", name="tool_11")).to_have_count(0)
+
+
+def test_only_calls_of_one_kind_are_answered_together(desk: Page, demo_gateway: Embedded) -> None:
+    one, two = (held(demo_gateway, ANA, "send_mail", "medium", "File manager", to=to) for to in ("a", "b"))
+    other = held(demo_gateway, ANA, "send_mail", "medium", "File manager", to=["c"])
+    grave = held(demo_gateway, ANA, "send_mail", "critical", "File manager", to="d")
+    expect(rows(desk)).to_have_count(4)
+    why = desk.locator("[data-why-not]")
+    for call in (grave, one, other, two):
+        desk.keyboard.press("j" if call == grave else "Escape")
+        row(desk, call).get_by_role("link").focus()
+        desk.keyboard.press("Enter")
+        on_screen(desk, call)
+        desk.keyboard.press("x")
+        if call == grave:
+            expect(why).to_contain_text("answered by itself")
+        if call == other:
+            expect(why).to_contain_text("other fields")
+            expect(row(desk, other).get_by_role("checkbox")).not_to_be_checked()
+    desk.get_by_role("button", name="Approve 2…").click()
+    dialog = desk.get_by_role("dialog", name="Answer several")
+    for value in ("to", "a", "b"):
+        expect(dialog).to_contain_text(value)
+    presses_until(desk, "Escape", desk.locator("body"), "Approvals")
+    expect(dialog).to_have_count(0)
+
+
+def test_a_tab_tells_of_what_is_new_without_its_arguments(desk: Page, window: Window, demo_gateway: Embedded) -> None:
+    desk.context.grant_permissions(["notifications"])
+    desk.get_by_text("Notify me").click()
+    desk.get_by_label("On the desktop").check()
+    desk.get_by_label("Sound").check()
+    desk.evaluate("""() => {
+        window.notices = []
+        window.Notification = class extends EventTarget {
+            static permission = "granted"
+            constructor(title, { body, tag }) {
+                super()
+                window.notices.push([title, body, tag])
+                window.notice = this
+            }
+            close() {}
+        }
+        Object.defineProperty(document, "hidden", { get: () => true })
+    }""")
+    call = held(demo_gateway, ANA, "wipe_disk", "critical", "File manager", path="/secret")
+    held(demo_gateway, ANA, "tidy_up", "low", "File manager")
+    expect(desk.get_by_role("status", name="New approvals")).to_have_text("2 new approvals, 1 critical")
+    expect(desk).to_have_title(re.compile(r"^\(2\) "))
+    desk.wait_for_function("() => window.notices.length === 2")
+    told = {tag: (title, body) for title, body, tag in desk.evaluate("() => window.notices")}
+    assert told[call] == ("An approval is needed", "wipe_disk · critical risk · File manager")
+    before = demo_gateway.report()["answers"]
+    desk.evaluate("() => window.notice.dispatchEvent(new Event('click'))")
+    expect(opened(desk)).to_have_count(1)
+    assert demo_gateway.report()["answers"] == before and call in demo_gateway.report()["held"]
+
+
+def test_on_a_small_screen_the_open_call_takes_the_place_of_the_list(window: Window, demo_gateway: Embedded) -> None:
+    demo_gateway.dial(reset=True)
+    page = window("Try as admin", viewport={"width": 360, "height": 740})
+    call = held(demo_gateway, ANA, "send_mail", "medium", "File manager", to="a")
+    page.goto("/confirmations/?risk=medium")
+    row(page, call).get_by_role("link").click()
+    on_screen(page, call)
+    expect(row(page, call)).to_be_hidden()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    page.get_by_role("link", name="All approvals").click()
+    expect(row(page, call).get_by_role("link")).to_be_focused()
+    page.go_back()
+    on_screen(page, call)
+    page.goto(f"/confirmations/{call}/")
+    expect(row(page, call)).to_be_hidden()
+    expect(page.get_by_role("link", name="All approvals")).to_be_visible()
