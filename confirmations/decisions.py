@@ -237,7 +237,7 @@ def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, 
     """
     if state_of(written) == "waiting" or _is_ours(by, written, given):
         return outcome
-    other = _verdict(by.identity, written)
+    other = _verdict(by.identity, written, me="")
     mine = "approval" if given.approve else "rejection"
     verdict = f"Cannot be sure: the gateway took {by.user}'s {mine} and another answer; its record says “{other}”"
     sentence = (
@@ -258,11 +258,11 @@ def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, 
     return doubtful
 
 
-def _verdict(identity: Identity, record: Confirmation, ran: bool | None = None) -> str:
+def _verdict(identity: Identity, record: Confirmation, ran: bool | None = None, me: str | None = None) -> str:
     book = NameBook(identity)
     book.learn(record)
     book.find_people([record])
-    return verdict_of(record, book.names, identity.person, ran=ran)
+    return verdict_of(record, book.names, identity.person if me is None else me, ran=ran)
 
 
 def _record(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, ran: bool | None = None) -> None:

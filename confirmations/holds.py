@@ -106,7 +106,7 @@ def _end(hold: Hold, was: Hold.State, state: Hold.State, why: str, outcome: str)
             Evidence(**hold.call),
             approve=True,
             reason=hold.reason,
-            kind=Kind.CANCELLED if state == Hold.State.CANCELLED else Kind.UNSURE,
+            kind=Kind.CANCELLED if state == Hold.State.CANCELLED else Kind.FAILED,
             outcome=outcome,
             shown=hold.seen,
         )
@@ -222,4 +222,4 @@ def bury(hold: Hold) -> None:
     if hold.state == Hold.State.WAITING:
         cancel(hold, PROCESS_DIED)
     else:
-        _end(hold, Hold.State.SENDING, Hold.State.SENT, NOT_KNOWN, NOT_KNOWN)
+        _end(hold, Hold.State.SENDING, Hold.State.SENT, NOT_KNOWN, f"failed: {NOT_KNOWN}")

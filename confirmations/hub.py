@@ -30,7 +30,7 @@ from accounts.sessions import GatewaySession, watch_end
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, State, is_waiting, state_of, verdict_of
 from confirmations.listing import rows_of
-from confirmations.models import did_run, is_being_answered
+from confirmations.models import did_run, doubt_about, is_being_answered
 from confirmations.rows import Row, finished
 from gateway import Confirmation, Gateway
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
@@ -450,8 +450,9 @@ class Hub:
             self.loop.call_later(RECORDED_WITHIN / 10, self.look)
             return None
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
+        doubt = await _in_database(doubt_about, self.identity.gateway, record.id)
         await _in_database(self._book.find_people, [record])
-        return self._leave(shown, state, verdict_of(record, self._book.names, self.identity.person, ran=ran))
+        return self._leave(shown, state, doubt or verdict_of(record, self._book.names, self.identity.person, ran=ran))
 
     def _leave(self, shown: Shown, state: State, verdict: str) -> None:
         if shown.state != "waiting":

@@ -189,6 +189,15 @@ def did_run(gateway: str, confirmation_id: str) -> bool | None:
     return decisions.exclude(ran=None).values_list("ran", flat=True).first()
 
 
+def doubt_about(gateway: str, confirmation_id: str) -> str:
+    """A verdict for a call of which nobody can be sure how it ended, else an empty text.
+
+    For calls that the gateway has just shown to whoever asks.
+    """
+    doubts = Decision.objects.filter(gateway=gateway, confirmation_id=confirmation_id, kind=Decision.Kind.UNSURE)
+    return doubts.values_list("outcome", flat=True).first() or ""
+
+
 def is_being_answered(gateway: str, confirmation_id: str) -> bool:
     """Whether somebody of Portico is answering it right now; a right to answer that a dead process left is none."""
     since = timezone.now() - ANSWERED_WITHIN

@@ -18,7 +18,7 @@ from confirmations.items import (
     state_of,
     verdict_of,
 )
-from confirmations.models import did_run
+from confirmations.models import did_run, doubt_about
 from confirmations.standing import standings
 from gateway import Confirmation, Gateway
 
@@ -47,7 +47,8 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
     after = None
     if state not in ("waiting", "lost"):
         ran = did_run(identity.gateway, record.id)
-        verdict = verdict or verdict_of(record, book.names, identity.person, ran=ran)
+        doubt = doubt_about(identity.gateway, record.id)
+        verdict = verdict or doubt or verdict_of(record, book.names, identity.person, ran=ran)
         if state == "approved" and ran is not False:
             after = aftermath_of(gateway, record)
     return item_as_shown(book, record, state, verdict, after)

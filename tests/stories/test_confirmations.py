@@ -169,6 +169,31 @@ def test_opposite_answers_within_that_time_leave_one_story_too(ana: Visitor, bo:
     test_two_opposite_answers_at_once_leave_one_story(ana, bo, gateway)
 
 
+def test_when_the_gateway_takes_two_opposite_answers_the_desk_cannot_be_sure(
+    ana: Visitor, bo: Visitor, gateway: Embedded
+) -> None:
+    ana.reads("/confirmations/")  # so that her name is known
+    tokens = bo.csrf_token()
+    gateway.dial(record_lag=2.0)
+    try:
+        for how, other, mine in (("confirm", "reject", "approval"), ("reject", "confirm", "rejection")):
+            call = held(gateway, ANA, "delete_file", agent="File manager", path=how)
+            resolved_elsewhere(gateway, ANA, call, other, reason="from outside")
+            answer = bo.session.post(
+                f"{bo.portico.url}/confirmations/{call}/{how}/",
+                data={"csrfmiddlewaretoken": tokens, "reason": "from Portico"},
+                headers={"Referer": f"{bo.portico.url}/confirmations/"},
+                timeout=SOON * 2,
+            )
+            assert f"The gateway took your {mine} of delete_file, and another answer" in words(answer.text)
+            for who in (ana, bo):
+                page = words(who.reads(f"/confirmations/{call}/"))
+                assert f"Cannot be sure: the gateway took Bo Adler's {mine} and another answer" in page
+            assert "Cannot be sure" in words(bo.reads("/confirmations/history/"))
+    finally:
+        gateway.dial(record_lag=0)
+
+
 def test_an_answer_given_with_another_program_is_noticed(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
     with live_page(ana) as hers, live_page(bo) as his:
         first = held(gateway, ANA, "send_mail", agent="File manager", to="all@example.com")
