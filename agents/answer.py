@@ -311,7 +311,7 @@ class Answer:
         if html:
             self._show_block(html)
         else:
-            self.log.append("text", {"delta": delta})
+            self.log.append_text(delta)
 
     def _finish_text(self) -> None:
         if html := self._blocks.finish():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -31,6 +32,20 @@ HEADERS = [
 ]
 
 
+PLAIN_SEND = "portico.send"  # of the scope
+
+
+def with_plain_send(app: Any) -> Any:
+    """Keep the server's own `send` in the scope: the one that the session's wrapper makes looks at the session each
+    time, to save it, and a follower only reads it.
+    """
+
+    async def keeping(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, PLAIN_SEND: send}, receive, send)
+
+    return keeping
+
+
 class Followed(Protocol):
     """A run that goes on, here or in another process."""
 
@@ -44,10 +59,12 @@ class FollowRun(AsyncConsumer):
     """One browser that follows one run, from `?after=` or `Last-Event-ID` on, until the run's `end`."""
 
     following: asyncio.Task[None] | None = None
+    waiting: asyncio.Future[None] | None = None
+    is_beat_due = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked: dict[str, Any] = scope
-        self.send_asgi = send
+        self.send_asgi = scope[PLAIN_SEND]
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -134,7 +151,7 @@ class FollowRun(AsyncConsumer):
         number = min(self._after(), log.number) if log.number else self._after()
         await self._begin(200, HEADERS)
         await self._write(RETRY)
-        ending = asyncio.create_task(ended.wait())
+        waking = asyncio.create_task(self._wake_besides(ended))
         try:
             while not ended.is_set():
                 if log.number > number and log.has_all_after(number):
@@ -147,17 +164,33 @@ class FollowRun(AsyncConsumer):
                     number = whole.number
                     await self._write(snapshot(whole))
                 elif log.number > number:  # the newest snapshot of another process is older than its log
-                    await asyncio.wait([ending], timeout=CATCH_UP_EVERY)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), CATCH_UP_EVERY)
                 elif log.is_closed:
                     break
+                elif self.is_beat_due:
+                    self.is_beat_due = False
+                    await self._write(b": still here\n\n")
                 else:
-                    waiting: set[asyncio.Future[Any]] = {log.changed(), ending}
-                    done, _ = await asyncio.wait(waiting, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED)
-                    if not done:
-                        await self._write(b": still here\n\n")
+                    self.waiting = log.changed()
+                    await self.waiting
         finally:
-            ending.cancel()
+            waking.cancel()
         await self._write(b"", more=False)
+
+    async def _wake_besides(self, ended: asyncio.Event) -> None:
+        """Wake the follower for what the log does not tell, so that it waits for one thing: beats, and the end."""
+        while not ended.is_set():
+            try:
+                await asyncio.wait_for(ended.wait(), BEAT_EVERY)
+            except TimeoutError:
+                self.is_beat_due = True
+                self._wake()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(None)
 
     async def _tell_rest(self, run: Run) -> None:
         """A run that has ended: 204 when this browser has seen its end, else the whole answer and the end."""

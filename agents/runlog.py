@@ -41,7 +41,7 @@ class RunLog:
         self._frames: list[bytes] = []
         self._bytes = 0
         self._dropped = 0  # events before the first one kept
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
         self.is_closed = False
         self.followers = 0
 
@@ -52,6 +52,11 @@ class RunLog:
 
     def append(self, event: str, data: object) -> None:
         self.add(encoded(self.number + 1, event, data))
+
+    def append_text(self, delta: str) -> None:
+        """The same as `append("text", {"delta": delta})`, for what is nearly every event there is."""
+        frame = f'id: {self.number + 1}\nevent: text\ndata: {{"delta": {_json(delta)}}}\n\n'
+        self.add(frame.encode(errors="surrogatepass"))
 
     def add(self, frame: bytes) -> None:
         """A frame whose number is the next one."""
@@ -82,10 +87,17 @@ class RunLog:
         return b"".join(self.frames_after(number))
 
     def changed(self) -> asyncio.Future[None]:
-        """Done at the next event, or when the log is closed."""
+        """Done at the next event, or when the log is closed; whoever waits may set its result before."""
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
+        self._waiting.append(waiter)
         return waiter
+
+    def _wake(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
 
     def _drop(self) -> None:
         """The older half of the bytes; the last frame stays, however large."""
@@ -95,9 +107,3 @@ class RunLog:
             count += 1
         del self._frames[:count]
         self._dropped += count
-
-    def _wake(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting.clear()

@@ -14,11 +14,11 @@ from django.urls import path, re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages: Any = get_asgi_application()  # sets Django up, so the rooms can be imported
 
-from agents.consumers import FollowRun  # noqa: E402
+from agents.consumers import FollowRun, with_plain_send  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402
 
-follow_run: Any = AuthMiddlewareStack(FollowRun.as_asgi())
+follow_run: Any = with_plain_send(AuthMiddlewareStack(FollowRun.as_asgi()))
 queue: Any = QueueConsumer.as_asgi()
 http: list[Any] = [path("runs/<uuid:run_id>/events/", follow_run), re_path("", pages)]
 websocket: list[Any] = [path("ws/confirmations/", queue)]
