@@ -25,7 +25,10 @@ STATES = [
 
 
 class Filters(forms.Form):
-    """Everything may be left out. A day counts from midnight to midnight, UTC."""
+    """Everything may be left out. A day counts from midnight to midnight, UTC.
+
+    `wanted` is {field: value} of those that are set and make sense.
+    """
 
     state = forms.ChoiceField(choices=[ANY, *STATES], required=False, label="State")
     decision = forms.ChoiceField(choices=[ANY, ("approve", "Approve"), ("reject", "Reject")], required=False)
@@ -43,11 +46,7 @@ class Filters(forms.Form):
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
         self.full_clean()
-
-    @property
-    def wanted(self) -> dict[str, Any]:
-        """{field: value} of those that are set and make sense."""
-        return {name: value for name, value in self.cleaned_data.items() if value and name != "page"}
+        self.wanted = {name: value for name, value in self.cleaned_data.items() if value and name != "page"}
 
     @property
     def problem(self) -> str:
@@ -64,7 +63,7 @@ class Filters(forms.Form):
         return "?" + urlencode(given | ({"page": page} if page > 1 else {}))
 
     def forget(self, name: str) -> None:
-        self.cleaned_data.pop(name, None)
+        self.wanted.pop(name, None)
 
     def decisions(self, rows: QuerySet[Decision]) -> QuerySet[Decision]:
         """Those of the rows that fit; `state` is the gateway's and says nothing of them."""

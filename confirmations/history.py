@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Literal, TypeVar
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from confirmations.filters import Filters
 from confirmations.hub import now_of
@@ -64,15 +65,17 @@ def _state(call: Confirmation, lost: set[str], now: datetime) -> State:
     return "waiting" if is_waiting(call, limit=settings.CONFIRMATION_LIMIT, now=now) else "timed_out"
 
 
-def entries(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> Iterator[Entry]:
-    """Every call that either knows of, newest first. Reads the database as far as it is asked to go on."""
-    told = list(told)
-    return merge(
+def entries(
+    identity: Identity, told: Sequence[tuple[Confirmation, State]], filters: Filters, names: Names
+) -> Iterator[Entry]:
+    """The calls that either knows of and that fit, newest first. Reads the database as far as it is asked to go on."""
+    both = merge(
         _listed(identity, told),
-        _unlisted(identity, {call.id for call, _ in told}),
+        _unlisted(identity, {call.id for call, _ in told}, filters),
         key=lambda entry: entry.at,
         reverse=True,
     )
+    return (entry for entry in both if _fits_all(entry, filters, names))
 
 
 def _listed(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> Iterator[Entry]:
@@ -82,8 +85,10 @@ def _listed(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> I
             yield Entry(call.id, call.asked_at, call, state, decisions[call.id])
 
 
-def _unlisted(identity: Identity, listed: set[str]) -> Iterator[Entry]:
-    for some in _in_heaps(_further_ids(identity, listed)):
+def _unlisted(identity: Identity, listed: set[str], filters: Filters) -> Iterator[Entry]:
+    if filters.wanted.get("state", "unlisted") != "unlisted":
+        return
+    for some in _in_heaps(_further_ids(filters.decisions(visible_to(identity)), listed)):
         decisions = _decisions(identity, some)
         for confirmation_id in some:
             yield Entry(
@@ -91,9 +96,9 @@ def _unlisted(identity: Identity, listed: set[str]) -> Iterator[Entry]:
             )
 
 
-def _further_ids(identity: Identity, listed: set[str]) -> Iterator[str]:
+def _further_ids(rows: QuerySet[Decision], listed: set[str]) -> Iterator[str]:
     seen = set(listed)
-    for confirmation_id in visible_to(identity).values_list("confirmation_id", flat=True).iterator():
+    for confirmation_id in rows.values_list("confirmation_id", flat=True).iterator():
         if confirmation_id not in seen:
             seen.add(confirmation_id)
             yield confirmation_id
@@ -112,9 +117,8 @@ def _in_heaps(things: Iterable[T]) -> Iterator[list[T]]:
         yield some
 
 
-def fits(entry: Entry, filters: Filters, names: Names) -> bool:
-    wanted = filters.wanted
-    return filters.takes(entry.at) and all(_fits(entry, name, value, names) for name, value in wanted.items())
+def _fits_all(entry: Entry, filters: Filters, names: Names) -> bool:
+    return filters.takes(entry.at) and all(_fits(entry, name, value, names) for name, value in filters.wanted.items())
 
 
 def _fits(entry: Entry, name: str, value: str, names: Names) -> bool:

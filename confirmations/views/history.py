@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from accounts.requests import SignedInRequest, signed_in
 from confirmations import export
 from confirmations.filters import Filters
-from confirmations.history import Entry, difference, entries, fits, told_by_gateway
+from confirmations.history import Entry, difference, entries, told_by_gateway
 from confirmations.identity import Identity, NameBook
 from confirmations.items import Names, shown, verdict_of
 from confirmations.models import Decision
@@ -39,7 +39,7 @@ def history(request: SignedInRequest) -> HttpResponse:
     except GatewayError as exc:
         told, problem = [], exc.message
         filters.forget("state")  # which the gateway alone knows
-    found = (entry for entry in entries(identity, told) if fits(entry, filters, book.names))
+    found = entries(identity, told, filters, book.names)
     first = (filters.page_number - 1) * A_PAGE
     page = list(islice(found, first, first + A_PAGE + 1))
     unnamed = [entry.call for entry in page if entry.call and not entry.agent_name(book.names)]
