@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from django.conf import settings
 
 from accounts.requests import SignedInRequest
+from agents.left import left_behind
 from agents.models import Conversation, KnownAgent
 from gateway import Agent, Gateway
 from gateway.errors import NotAllowed, NotFound
 from gateway.types import LISTS_AGENTS
+
+__all__ = ["known_agents", "left_behind"]
 
 AT_ONCE = 8  # calls to the gateway
 

@@ -90,6 +90,7 @@ class Run(models.Model):
         INTERRUPTED = "interrupted"  # the answer broke off, or the process ended: `problem`
 
     OPEN: ClassVar = (Status.RUNNING, Status.WAITING)
+    BROKEN_OFF: ClassVar = (Status.STOPPED, Status.FAILED, Status.INTERRUPTED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="runs")

@@ -31,6 +31,7 @@ from agents.answer import Answer
 from agents.models import Run
 from agents.runlog import RunLog, Whole
 from agents.transcript import Part
+from confirmations.signals import caller_left
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
 from gateway.errors import AgentFailed, CredentialsRequired, GatewayError, GatewayUnavailable, SignedOut, StreamBroken
@@ -204,6 +205,8 @@ class LiveRun:
             )
         except Exception:
             logger.exception("the end of run %s could not be saved", self.id)
+        if ending.status in Run.BROKEN_OFF:
+            caller_left(self.agent_id)
         _live.pop(self.id, None)
         self.answer.log.append("end", {"status": ending.status, "html": html})
         self.answer.log.close()

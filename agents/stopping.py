@@ -7,10 +7,9 @@ from asgiref.sync import async_to_sync
 from accounts.models import User
 from accounts.sessions import GatewaySession
 from agents import runs
+from agents.left import unanswered
 from agents.models import Run
-from agents.pieces import told_in_one_line
 from confirmations.api import Call, let_go
-from gateway.canonical import digest
 from gateway.errors import GatewayError
 
 
@@ -46,8 +45,4 @@ def _sentence(user: User, kept: GatewaySession, run: Run) -> str:
 
 def open_calls(run: Run) -> set[Call]:
     """The tool calls of a run that have no result."""
-    return {
-        Call(part["name"], digest(told_in_one_line(part["arguments"])))
-        for part in run.parts
-        if part["kind"] == "tool" and part["result"] is None
-    }
+    return {Call(*call) for call in unanswered(run)}

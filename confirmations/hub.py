@@ -588,6 +588,14 @@ def _hear_standing(payload: tuple[str, str]) -> None:
             hub.loop.call_soon_threadsafe(hub.touch, confirmation_id)
 
 
+@bus.hears("caller left")
+def _hear_caller_left(agent_id: str) -> None:
+    for hub in list(_hubs.values()):
+        for shown in list(hub.items.values()):
+            if shown.state == "waiting" and shown.confirmation.agent_id == agent_id:
+                hub.loop.call_soon_threadsafe(hub.touch, shown.confirmation.id)
+
+
 async def close_all() -> None:
     """End every hub of this process and wait until they have let go."""
     for hub in list(_hubs.values()):

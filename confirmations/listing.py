@@ -16,7 +16,7 @@ from gateway import Confirmation
 def rows_of(book: NameBook, told: Collection[tuple[Confirmation, State, str]]) -> list[tuple[Row, str]]:
     """Rows and their markup, of calls with how each ended and its verdict. Reads the database."""
     book.find_people([confirmation for confirmation, _, _ in told])
-    known = standings(book.identity.gateway, [confirmation.id for confirmation, _, _ in told])
+    known = standings(book.identity.gateway, [confirmation for confirmation, _, _ in told])
     rows = [
         row_of(
             confirmation,

@@ -68,6 +68,6 @@ def item_as_shown(
         now=now_of(book.identity),
         state=state,
         verdict=verdict,
-        standing=standings(book.identity.gateway, [confirmation.id]).get(confirmation.id),
+        standing=standings(book.identity.gateway, [confirmation]).get(confirmation.id),
         aftermath=aftermath,
     )

@@ -93,7 +93,7 @@ def row_of(
 
 def notes_of(standing: Standing, me: str) -> tuple[str, ...]:
     """What Portico knows of a call that waits, a few words each."""
-    found = []
+    found = ["The run that asked for this is over"] if standing.is_left else []
     if hold := standing.hold:
         words = {"waiting": "about to be sent", "sending": "being sent", "cancelled": f"not sent. {hold.why}"}
         found.append(f"Approved by {hold.named(me)}, {words[hold.state]}")

@@ -11,7 +11,9 @@ from django.db.models.functions import Now
 
 from accounts import bus
 from accounts.models import User
+from agents.api import left_behind
 from confirmations.models import Claim, FirstApproval, Hold
+from gateway import Confirmation
 
 LATE = timedelta(seconds=3)  # past its time, a hold that still waits has lost its process, which would not send it now
 PROCESS_DIED = "the process of Portico that kept it died"
@@ -52,12 +54,13 @@ class Standing:
     hold: Held | None = None
     claim: Claimed | None = None
     first: ApprovedFirst | None = None
+    is_left: bool = False  # the run that asked for it broke off: known for Portico's own runs alone
 
 
-def standings(gateway: str, ids: Collection[str]) -> dict[str, Standing]:
-    """Of those among the calls that have any; three queries, however many calls."""
+def standings(gateway: str, calls: Collection[Confirmation]) -> dict[str, Standing]:
+    """By id, of those among the calls that have any; a few queries, however many calls."""
     found: dict[str, Standing] = {}
-    rows = {"gateway": gateway, "confirmation_id__in": ids}
+    rows = {"gateway": gateway, "confirmation_id__in": [call.id for call in calls]}
     kept = Hold.objects.filter(**rows).exclude(state=Hold.State.SENT).annotate(now=Now())
     for hold in kept.select_related("user").order_by("pk"):
         found[hold.confirmation_id] = Standing(hold=held(hold, hold.now))
@@ -67,6 +70,8 @@ def standings(gateway: str, ids: Collection[str]) -> dict[str, Standing]:
     for first in FirstApproval.objects.filter(**rows).select_related("user"):
         now = found.get(first.confirmation_id, Standing())
         found[first.confirmation_id] = replace(now, first=ApprovedFirst(*_by(first.user), first.at))
+    for confirmation_id in left_behind(gateway, calls):
+        found[confirmation_id] = replace(found.get(confirmation_id, Standing()), is_left=True)
     return found
 
 

@@ -38,6 +38,10 @@ def what_is_possible(context: Context, item: Item) -> May:
     user = context["user"]
     assert isinstance(user, User)
     me, standing, may = user.gateway_id, item.standing or Standing(), May()
+    if standing.is_left:
+        may.notes.append(
+            "The run that asked for this is over: nobody waits for the answer, and approving it still runs it."
+        )
     _hold(may, standing, me)
     if (claim := standing.claim) and claim.person == me:
         may.claim, may.release = False, True

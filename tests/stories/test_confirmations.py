@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.approving import (
@@ -26,6 +27,7 @@ from tests.stories.approving import (
     resolved_elsewhere,
     words,
 )
+from tests.stories.following import eventually
 
 LEAVES = 10.0  # seconds in which a decided item is gone
 Arriving = Callable[[str], Visitor]
@@ -423,3 +425,17 @@ def test_without_a_script_a_page_asks_once_more(ana: Visitor, gateway: Embedded)
     ana.posts(f"{path}confirm/", **form)
     report = gateway.report()
     assert call in report["ran"] and report["reasons"][call] == "well"
+
+
+def test_a_call_whose_run_broke_off_is_marked(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
+    with live_page(bo) as his:
+        before = set(gateway.report()["held"])
+        ana.posts(f"/agents/{ids.FILE_MANAGER}/", message="please throw away meeting-notes.md")
+        eventually(lambda: bool(set(gateway.report()["held"]) - before))
+        [call] = set(gateway.report()["held"]) - before
+        his.reads(call, "delete_file")
+        assert "is over" not in his.items[call]
+        gateway.dial(drop_runs=True)
+        his.reads(call, "The run that asked for this is over", 4 * SOON)
+    assert "nobody waits for the answer, and approving it still runs it" in words(bo.reads(f"/confirmations/{call}/"))
+    bo.posts(f"/confirmations/{call}/reject/", reason="nobody waits")
