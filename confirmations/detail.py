@@ -34,6 +34,12 @@ class Row:
     hosts: tuple[Host, ...]
 
     @property
+    def is_plain(self) -> bool:
+        """Nothing to say of it but its name and value: of such there may be thousands."""
+        has_more = self.level or self.marks or self.hosts or self.about or self.wanted or self.notes or self.is_long
+        return not has_more and bool(self.value and self.value.pieces and self.name.pieces)
+
+    @property
     def is_long(self) -> bool:
         return self.value is not None and len(self.value) > LONG
 
@@ -89,6 +95,8 @@ def as_text(value: object) -> str:
     """A string as it is, anything else as JSON; never shortened."""
     if isinstance(value, str):
         return value or '""'
+    if not isinstance(value, dict | list):
+        return json.dumps(value)
     try:
         return json.dumps(value, indent=2, ensure_ascii=False)
     except RecursionError:
@@ -161,7 +169,7 @@ class Schema:
         return cls(root, parts[0] if parts else {}, tuple(dict.fromkeys(kinds)), properties, tuple(required), is_open)
 
     def within(self, name: str) -> Schema:
-        return Schema.of(self.root, self.properties.get(name, {}))
+        return Schema.of(self.root, self.properties[name]) if name in self.properties else NOTHING_SAID
 
     @property
     def wanted(self) -> str:
@@ -200,6 +208,9 @@ def _parts(root: Mapping[str, Any], doc: object) -> Iterator[Mapping[str, Any]]:
             if isinstance(choices := part.get(several), list) and followed < REFERENCES:
                 followed += 1
                 left += choices
+
+
+NOTHING_SAID = Schema.of({}, {})
 
 
 def kind_of(value: object) -> str:

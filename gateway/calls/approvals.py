@@ -83,15 +83,16 @@ class Approvals(Wire):
         return Answer(approved=approve, ran=ran)
 
     def _without_lost(self, listed: list[Confirmation]) -> list[Confirmation]:
-        """A list by status also names calls that nobody holds since a restart; some gateways tell which are held."""
+        """A list by status also names calls that nobody holds since a restart; some gateways tell which are held,
+        with more words than the list has."""
         if self.url in _tell_nothing_of_held:
             return listed
         try:
-            held = {one.id for one in self._held("stream/pending")}
+            held = {one.id: one for one in self._held("stream/pending")}
         except NotOffered:
             _tell_nothing_of_held.add(self.url)
             return listed
-        return [one for one in listed if one.id in held]
+        return [held[one.id] for one in listed if one.id in held]
 
     def _held(self, path: str) -> list[Confirmation]:
         return readable(rows_of(self._ask("GET", path), "data"), Confirmation.from_event)
