@@ -196,7 +196,7 @@ def _context(
         "groups": pages.groups(request.user, conversation.id),
         "run": talking.open_run(conversation),
         "edited": edited,
-        "is_live": shown.is_end and edited is None,
+        "is_live": shown.is_end and edited is None and version is None,
         "draft": drafts.of_page(request.user, page) or (edited.text if edited else ""),
         "draft_url": reverse("agents:draft", args=[conversation.id]),
         "key": uuid.uuid4(),

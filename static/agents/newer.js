@@ -40,5 +40,6 @@ const isAnswered = (mine, article) => mine.querySelector("[data-answers]") && !a
 if (isAtEnd) {
   document.addEventListener("visibilitychange", bringNewer)
   document.querySelector("[data-send]")?.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful && bringNewer())
-  for (const name of ["focus", "online", "pageshow"]) addEventListener(name, bringNewer)
+  for (const name of ["focus", "online"]) addEventListener(name, bringNewer)
+  addEventListener("pageshow", ({ persisted }) => persisted && bringNewer()) // back from another page, as it was left
 }
