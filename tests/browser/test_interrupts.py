@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from embedded import ids
 from tests.browser.conftest import Window
+from tests.browser.test_approvals import is_looked_at
 
 NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1280, "height": 900}
@@ -74,6 +75,53 @@ def test_several_are_answered_after_a_reload(window: Window, size: dict[str, int
     expect(log).to_contain_text('"name": "Ana Lima", "nights": 2, "room": "double", "breakfast": true')
     expect(log).to_contain_text("Declined")
     assert violations(page) == []
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"])
+def test_a_list_grows_and_nothing_that_was_typed_is_lost(window: Window, size: dict[str, int], scheme: str) -> None:
+    page = window("Try as user", viewport=size, color_scheme=scheme)
+    asked(page, "plan a trip")
+    form = page.get_by_role("region", name="Who travels, and when?")
+    with page.expect_response("**/answers/") as kept:
+        form.get_by_label("E-mail").press_sequentially("ana@example.com", delay=5)
+    assert kept.value.status == 204
+    page.reload()
+    expect(form.get_by_label("E-mail")).to_have_value("ana@example.com")
+    first = form.get_by_role("group", name="Traveller 1")
+    first.get_by_label("Name").fill("Ana")
+    form.get_by_role("button", name="Add another to Travellers").click()
+    second = form.get_by_role("group", name="Traveller 2")
+    expect(second.get_by_label("Name")).to_be_focused()
+    expect(first.get_by_label("Name")).to_have_value("Ana")
+    assert violations(page) == []
+    assert fits(page)
+    assert page.evaluate("document.scrollingElement.scrollTop + document.body.scrollTop") == 0
+    page.keyboard.type("Bo")
+    page.keyboard.press("Enter")  # sends, and grows no list
+    expect(form.get_by_label("Leaves on")).to_be_focused()
+    expect(form.get_by_role("alert")).to_have_text(["This is needed."])
+    expect(form.get_by_role("group", name="Traveller 3")).to_have_count(0)
+    assert violations(page) == []
+    form.get_by_label("Leaves on").fill("2027-01-31")
+    form.get_by_label("dog").check()
+    page.get_by_role("button", name="Send answer").click()
+    log = page.get_by_role("log", name="Conversation")
+    expect(log).to_contain_text('"extras": ["dog"], "travellers": [{"name": "Ana"}, {"name": "Bo"}]}')
+
+
+def test_a_call_says_that_it_waits_and_that_it_was_rejected(window: Window) -> None:
+    page = window("Try as user")
+    page.goto(f"/agents/{ids.FILE_MANAGER}/")
+    page.get_by_role("textbox", name="Message").fill("please delete report.pdf")
+    page.get_by_role("textbox", name="Message").press("Enter")
+    call = page.get_by_role("log").locator("summary").filter(has_text="delete_file")
+    expect(call.get_by_text("Waiting for approval")).to_be_visible()
+    expect(call.get_by_text("Running")).to_be_hidden()
+    page.get_by_label("Reason").fill("not this one")
+    is_looked_at(page)
+    page.get_by_role("button", name="Reject").click()
+    expect(call.get_by_text("Rejected")).to_be_visible()
+    expect(call.get_by_text("Waiting for approval")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
