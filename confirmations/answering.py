@@ -27,7 +27,7 @@ def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
     try:
         with alone(by.identity.gateway, confirmation_id):
             try:
-                asked = by.gateway.confirmation(confirmation_id)
+                asked = by.reads(confirmation_id)
             except NotFound:
                 return gone()
             if state_of(asked) == "waiting":

@@ -58,6 +58,13 @@ class Answerer:
     def gateway(self) -> Gateway:
         return self.kept.gateway
 
+    def reads(self, confirmation_id: str) -> Confirmation:
+        """The call as it is now, with its agent's name, which the gateway leaves out here and the record keeps."""
+        asked = self.gateway.confirmation(confirmation_id)
+        book = NameBook(self.identity)
+        book.ask_agents(self.gateway, [asked])
+        return replace(asked, agent_name=book.names.agents.get(asked.agent_id, ""))
+
 
 class Sort(NamedTuple):
     """What calls that are answered at once have in common."""
@@ -147,8 +154,8 @@ def decide(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
         outcome = _already(by.identity, asked)
         _record(by, asked, given, outcome)
         return outcome
-    outcome, ran = _send(by, asked, given)
-    _record(by, asked, given, outcome, ran)
+    outcome, reply = _send(by, asked, given)
+    _record(by, asked, given, outcome, reply)
     if outcome.state != "waiting":
         FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
     written = until_recorded(by.gateway, asked.id)
@@ -178,16 +185,29 @@ def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = REC
         time.sleep(LOOK_AGAIN)
 
 
-def _send(by: Answerer, asked: Confirmation, given: Given) -> tuple[Outcome, bool | None]:
+class Reply(NamedTuple):
+    """What the gateway itself said to an answer."""
+
+    said: str = ""  # nothing: it was not asked
+    ran: bool | None = None
+
+
+NOT_ASKED = Reply()
+
+
+def _send(by: Answerer, asked: Confirmation, given: Given) -> tuple[Outcome, Reply]:
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
     except AlreadyResolved:
-        return _already(by.identity, by.gateway.confirmation(asked.id)), None
+        return _already(by.identity, by.gateway.confirmation(asked.id)), Reply("already resolved")
     except NotFound:
-        return gone(), None
+        return gone(), Reply("not found")
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
-        return _read_back(by, asked, given), None
-    return _accepted(by.identity, asked, answer, given.reason), answer.ran
+        return _read_back(by, asked, given), Reply("no answer")
+    said = "confirmed" if answer.approved else "rejected"
+    if answer.ran is False:
+        said += ", and nobody was waiting"
+    return _accepted(by.identity, asked, answer, given.reason), Reply(said, answer.ran)
 
 
 def _accepted(identity: Identity, asked: Confirmation, answer: Answer, reason: str) -> Outcome:
@@ -265,16 +285,17 @@ def _verdict(identity: Identity, record: Confirmation, ran: bool | None = None, 
     return verdict_of(record, book.names, identity.person if me is None else me, ran=ran)
 
 
-def _record(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, ran: bool | None = None) -> None:
+def _record(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, reply: Reply = NOT_ASKED) -> None:
     record(
         by.user,
         Evidence.of(asked),
         approve=given.approve,
         reason=given.reason,
-        kind=_kind(outcome, ran),
+        kind=_kind(outcome, reply.ran),
         outcome=_in_words(outcome),
+        said=reply.said,
         shown=given.seen,
-        ran=ran,
+        ran=reply.ran,
     )
 
 

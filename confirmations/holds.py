@@ -178,7 +178,7 @@ def _send(by: Answerer, hold: Hold, given: Given) -> None:
     standing.tell(hold.gateway, hold.confirmation_id)
     try:
         with alone(hold.gateway, hold.confirmation_id):
-            outcome = decide(by, by.gateway.confirmation(hold.confirmation_id), given)
+            outcome = decide(by, by.reads(hold.confirmation_id), given)
             why = "" if outcome.tone == "success" else outcome.sentence.rstrip(".")
             Hold.objects.filter(pk=hold.pk).update(state=Hold.State.SENT, why=why[:300], ended_at=Now())
     except GatewayError as exc:  # nothing was sent

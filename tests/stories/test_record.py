@@ -319,7 +319,7 @@ def crossing(gateway: Embedded) -> Iterator[None]:
 
 
 def test_an_approval_that_the_gateway_wrote_down_as_a_rejection_is_said_to_be_unsure(
-    bo: Visitor, gateway: Embedded, crossing: None
+    ana: Visitor, bo: Visitor, gateway: Embedded, crossing: None
 ) -> None:
     for _ in range(5):
         call = held(gateway, ANA, "pay_invoice")
@@ -455,6 +455,9 @@ def test_an_export_can_be_verified_by_others_and_is_safe_in_a_spreadsheet(
     rows = [json.loads(line) for line in lines]
     assert [row["reason"].replace("\r\n", "\n") for row in rows[-len(reasons) :]] == reasons
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
+    last = rows[-1]
+    assert (last["who_name"], last["agent_name"], last["tool"]) == ("Bo Adler", "File manager", "export_me")
+    assert (last["approve"], last["kind"], last["said"]) == (False, "rejected", "rejected")
 
     recipe = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert recipe
@@ -475,7 +478,7 @@ def test_an_export_can_be_verified_by_others_and_is_safe_in_a_spreadsheet(
         assert cells["reason"].removeprefix("'") == row["reason"]
         assert cells["hash"] == row["hash"] and cells["approve"] == "false" and cells["ran"] == ""
 
-    some = bo.reads(f"{FILES[0]}?decision=reject&outcome=rejected&who=bo&tool=EXPORT&risk=high")
+    some = bo.reads(f"{FILES[0]}?decision=reject&outcome=rejected&who=bo&tool=EXPORT&risk=high&agent=file")
     assert len(some.splitlines()) == len(reasons)
     for nothing in ("decision=approve", "outcome=failed", "who=ana", "risk=low", "to=2020-01-02"):
         assert not bo.reads(f"{FILES[0]}?tool=EXPORT&{nothing}")
