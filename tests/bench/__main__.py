@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.bench import client, desk, load, relay
+from tests.bench import client, crowd, desk, load, relay
 
-for room in (client, relay, load, desk):
+for room in (client, relay, load, desk, crowd):
     for measured in room.measure():
         print(json.dumps(measured), flush=True)

@@ -1,0 +1,101 @@
+"""The desk without a script: links, forms, and what the address says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.embedded import Embedded
+from tests.portico import Visitor
+from tests.stories.approving import ANA, BO, held, live_page, words
+
+Arriving = Callable[[str], Visitor]
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(gateway: Embedded) -> Iterator[None]:
+    gateway.dial(reset=True)
+    yield
+    gateway.dial(reset=True)
+
+
+@pytest.fixture
+def bo(visitor: Arriving) -> Visitor:
+    return visitor(BO)
+
+
+def tools(page: str) -> list[str]:
+    """Of the rows, from the first to the last."""
+    return re.findall(r'<li class="call .*?data-tool="([^"]*)"', page)
+
+
+def links(page: str) -> dict[str, str]:
+    return {
+        words(text): address.replace("&amp;", "&")
+        for address, text in re.findall(r'<a [^>]*href="([^"]+)"[^>]*>(.*?)</a>', page, re.S)
+    }
+
+
+def test_the_gravest_comes_first_and_filters_are_kept_in_every_link(
+    ana: Visitor, bo: Visitor, gateway: Embedded
+) -> None:
+    for tool, risk in (
+        ("low_tool", "low"),
+        ("wipe", "critical"),
+        ("mail", "high"),
+        ("wipe", "high"),
+        ("mail", "critical"),
+    ):
+        held(gateway, ANA, tool, risk, "File manager")
+    assert tools(bo.reads("/confirmations/")) == ["wipe", "mail", "mail", "wipe", "low_tool"]
+    page = bo.reads("/confirmations/?risk=high&group=tool")
+    assert tools(page) == ["mail", "wipe"] and re.findall(r"<h2>(\w+)</h2>", page)[:2] == ["mail", "wipe"]
+    found = links(page)
+    assert (
+        found["critical 2"] == "/confirmations/?risk=critical&group=tool"
+        and found["high 2"] == "/confirmations/?group=tool"
+    )
+    opened = next(address for text, address in found.items() if "High risk mail" in text)
+    assert opened.endswith("/?risk=high&group=tool")
+    beside = bo.reads(opened)
+    assert tools(beside) == ["mail", "wipe"] and 'data-open aria-current="true"' in beside
+    assert links(beside)["All approvals"] == "/confirmations/?risk=high&group=tool"
+    assert tools(bo.reads("/confirmations/?q=WIPE+manager")) == ["wipe", "wipe"]
+    assert tools(bo.reads("/confirmations/?expiring=1")) == []
+    nothing = words(bo.reads("/confirmations/?tool=unheard_of"))
+    assert "Nothing that fits" in nothing and "not shown by these filters: 5" in nothing
+
+
+def test_a_script_gets_the_call_alone_and_never_one_of_somebody_else(
+    bo: Visitor, gil: Visitor, gateway: Embedded
+) -> None:
+    call = held(gateway, ANA, "wipe", "high", "File manager", folder="/reports")
+    answer = bo.gets(f"/confirmations/{call}/", headers={"HX-Request": "true"})
+    assert answer.status_code == 200 and "<html" not in answer.text and "/reports" in answer.text
+    refused = gil.gets(f"/confirmations/{call}/", headers={"HX-Request": "true"})
+    assert refused.status_code in (403, 404) and "/reports" not in refused.text
+
+
+def test_a_page_beside_an_open_one_says_the_same(bo: Visitor, gateway: Embedded) -> None:
+    alone = held(gateway, ANA, "wipe", "high", "File manager")
+    before = tools(bo.reads("/confirmations/"))
+    with live_page(bo) as page:
+        page.reads(alone, "wipe")
+        more = held(gateway, ANA, "mail", "critical", "File manager")
+        page.reads(more, "mail")
+        assert tools(bo.reads("/confirmations/")) == ["mail", *before]
+        bo.posts(f"/confirmations/{alone}/reject/", page="/confirmations/", reason="no")
+        assert tools(bo.reads("/confirmations/")) == ["mail"]
+        page.reads(alone, "Rejected by you: no")
+        page.sees(lambda seen: alone not in seen.items, 10)
+        assert sum("Rejected by you: no" in told for told in page.told) == 1
+
+
+def test_five_hundred_at_once_are_all_shown(bo: Visitor, gateway: Embedded) -> None:
+    with live_page(bo) as page, live_page(bo) as another, ThreadPoolExecutor(8) as many:
+        calls = set(many.map(lambda n: held(gateway, ANA, "mail", "low", "File manager", n=n), range(500)))
+        for one in (page, another):
+            one.sees(lambda seen: calls <= seen.ever and seen.count == 500, 60)
