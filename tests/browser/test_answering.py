@@ -1,0 +1,41 @@
+"""Answers in a real Chromium: only to what has been on the screen for a moment, and nothing typed is lost."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Window
+from tests.embedded import Embedded
+from tests.stories.approving import held
+
+ANA = "user@example.com"
+CHANGES_UNDER_THE_POINTER = """async button => {
+  button.closest("section").dataset.version = "another"
+  await new Promise(requestAnimationFrame)
+  button.click()
+}"""
+LONG_ENOUGH = "since => performance.now() - since > 650"
+
+
+def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as admin")
+    call = held(demo_gateway, ANA, "wipe_folder", "critical", "File manager", folder="/reports")
+    page.goto(f"/confirmations/{call}/")
+    section = page.locator(f'section[data-confirmation="{call}"]')
+    approve = section.get_by_role("button", name="Approve")
+    reason, name = section.get_by_label("Reason"), section.get_by_label("Name of the tool")
+    reason.fill("They are old")
+    name.fill("wipe_folder")
+    approve.evaluate(CHANGES_UNDER_THE_POINTER)
+    expect(section.locator("[data-said]")).to_have_text("Just changed: look once more.")
+    assert not [one for one in demo_gateway.report()["requests"] if call in one["path"] and one["method"] == "POST"]
+    page.reload()
+    expect(reason).to_have_value("They are old")
+    page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))
+    approve.click()
+    expect(section.get_by_role("alert")).to_contain_text("please type the name of its tool: wipe_folder")
+    expect(reason).to_have_value("They are old")
+    name.fill("wipe_folder")
+    approve.click()
+    expect(section).to_contain_text("Approved by you: They are old")
+    assert call in demo_gateway.report()["ran"]
