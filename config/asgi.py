@@ -9,6 +9,8 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
+from django.core.signals import request_finished
+from django.db import connections
 from django.urls import path, re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -17,6 +19,9 @@ pages: Any = get_asgi_application()  # sets Django up, so the rooms can be impor
 from agents.consumers import FollowRun, with_plain_send  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402
+
+# Connections are kept for the thread that saves answers. Each page has a thread of its own, which ends with it.
+request_finished.connect(lambda **_: connections.close_all(), weak=False)
 
 follow_run: Any = with_plain_send(AuthMiddlewareStack(FollowRun.as_asgi()))
 queue: Any = QueueConsumer.as_asgi()
