@@ -36,7 +36,7 @@ class Fact(NamedTuple):
 
 class One(NamedTuple):
     chosen: str  # as `Chosen.of` reads it
-    texts: list[str]  # of the columns
+    facts: list[Fact]  # of the columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
         same=[fact for at, fact in enumerate(facts[0]) if at not in differ],
         columns=[names[at] for at in differ],
         calls=[
-            One(f"{call.id}:{hash_of(call.arguments)}", [row[at].text for at in differ])
+            One(f"{call.id}:{hash_of(call.arguments)}", [row[at] for at in differ])
             for call, row in zip(calls, facts, strict=True)
         ],
         left_out=len(chosen) - len(calls),
