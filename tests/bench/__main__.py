@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.bench import client, crowd, desk, load, relay
+from tests.bench import client, crowd, desk, load, pages, relay, saving
 
-for room in (client, relay, load, desk, crowd):
+for room in (client, relay, load, saving, pages, desk, crowd):
     for measured in room.measure():
         print(json.dumps(measured), flush=True)
