@@ -101,7 +101,11 @@ class Portico:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "config.serve", "--port", str(self.port)], cwd=ROOT, env=self.environment
         )
-        wait_until_up(self.url, self.process)
+        try:
+            wait_until_up(self.url, self.process)
+        except Exception:
+            self.close()
+            raise
         return self
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:

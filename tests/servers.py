@@ -24,11 +24,13 @@ def redis_server(port: int = 0) -> Iterator[str]:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     address = f"redis://127.0.0.1:{port}/0"
-    with redis.Redis.from_url(address) as client:
-        until_up(client.ping, redis.ConnectionError)
-    yield address
-    process.terminate()
-    process.wait(10)
+    try:
+        with redis.Redis.from_url(address) as client:
+            until_up(client.ping, redis.ConnectionError)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @contextmanager
@@ -51,11 +53,13 @@ def postgres_server() -> Iterator[str]:
     options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
     process = subprocess.Popen([server, "-D", folder / "data", *options], stderr=subprocess.DEVNULL, user=user)
     address = f"postgres://portico@127.0.0.1:{port}/postgres"
-    until_up(lambda: psycopg.connect(address).close(), psycopg.OperationalError)
-    yield address
-    process.terminate()
-    process.wait(10)
-    shutil.rmtree(folder)
+    try:
+        until_up(lambda: psycopg.connect(address).close(), psycopg.OperationalError)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(folder)
 
 
 def until_up(ask: object, refusal: type[Exception]) -> None:
