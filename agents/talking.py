@@ -35,7 +35,9 @@ def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Convers
     KnownAgent.objects.get_or_create(user=user, agent_id=agent.id)
     line = " ".join(text.split())
     title = line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
-    return Conversation.objects.create(user=user, agent_id=agent.id, agent_name=agent.name, title=title)
+    named = {"user": user, "agent_id": agent.id, "agent_name": agent.name, "title": title}
+    same = uuid.uuid5(uuid.NAMESPACE_OID, f"{user.pk} {key}") if key else uuid.uuid4()  # also for two at one moment
+    return Conversation.objects.get_or_create(id=same, defaults=named)[0]
 
 
 class NotTheLast(Exception):
