@@ -14,6 +14,7 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.sessions import GatewaySession, gateway_session
+from confirmations import watch
 from confirmations.hub import hub_of
 from confirmations.identity import Identity
 
@@ -45,6 +46,7 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
         if visitor is None:
             await self.close()
             return
+        watch.start()  # not every server tells the process that it begins
         await self.accept()
         self.following = asyncio.create_task(self.follow(visitor))
 
