@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -57,7 +58,7 @@ def postgres_server() -> Iterator[str]:
         until_up(lambda: psycopg.connect(address).close(), psycopg.OperationalError)
         yield address
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # whoever is still connected is not waited for
         process.wait(10)
         shutil.rmtree(folder)
 
