@@ -39,6 +39,7 @@ list.addEventListener("change", ({ target }) => {
 })
 document.addEventListener("desk:cannot-select", ({ detail: { row } }) => show(row.dataset.risk === "critical" ? CRITICAL : ""))
 document.addEventListener("desk:changed", () => show(why.textContent))
+document.addEventListener("desk:opened", () => show()) // what could not be selected is behind them
 
 form.addEventListener("submit", async event => {
   event.preventDefault()
