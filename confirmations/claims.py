@@ -10,9 +10,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from confirmations import standing
-from confirmations.decisions import Answerer, NotTaken
+from confirmations.decisions import Answerer
 from confirmations.items import state_of
 from confirmations.models import Claim
+from confirmations.turns import NotTaken
 from gateway import Confirmation
 
 LASTS = timedelta(minutes=2)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from django.db import IntegrityError
-from django.utils import timezone
+from django.db import transaction
 
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, NOTHING_RAN, State, shape_of, state_of, verdict_of
-from confirmations.models import Answering, FirstApproval
+from confirmations.models import FirstApproval
 from confirmations.record import Evidence, Kind, record
+from confirmations.turns import LOOK_AGAIN, forget, note
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
     AlreadyResolved,
@@ -33,10 +30,6 @@ if TYPE_CHECKING:
 
     from accounts.requests import SignedInRequest
     from accounts.sessions import GatewaySession
-
-PATIENCE = 8.0  # seconds that a second answer waits for the first one
-STALE = timedelta(seconds=60)  # a right to answer that nobody gave back: its process died
-LOOK_AGAIN = 0.05  # seconds
 
 Tone = Literal["success", "warning", "info"]
 
@@ -101,61 +94,22 @@ class Outcome:
     tone: Tone
 
 
-class NotTaken(GatewayError):
-    """Portico itself does not take this answer; the sentence says why."""
-
-    status = 409
-
-    def __init__(self, sentence: str, status: int = 409) -> None:
-        self.message = sentence
-        self.status = status
-        super().__init__()
-
-
-class Busy(NotTaken):
-    def __init__(self) -> None:
-        super().__init__("Somebody else is answering this right now. Please look again in a moment.")
-
-
-@contextmanager
-def alone(gateway: str, confirmation_id: str) -> Iterator[None]:
-    """The right to answer this confirmation. Raises Busy when somebody keeps it for too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not _take(gateway, confirmation_id):
-        if time.monotonic() > deadline:
-            raise Busy
-        time.sleep(LOOK_AGAIN)
-    try:
-        yield
-    finally:
-        Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id).delete()
-
-
-def _take(gateway: str, confirmation_id: str) -> bool:
-    now = timezone.now()
-    claim = Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id)
-    if claim.filter(since__lt=now - STALE).update(since=now):
-        return True
-    if claim.exists():
-        return False
-    try:
-        Answering.objects.create(gateway=gateway, confirmation_id=confirmation_id, since=now)
-    except IntegrityError:
-        return False
-    return True
-
-
-def decide(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
+def decide(by: Answerer, asked: Confirmation, given: Given, *, is_kept: bool = False) -> Outcome:
     """Send it, unless the call has been resolved, and record what became of it; to be done `alone`.
 
+    `is_kept` says that a hold tells of this answer already, should the process die while the gateway is asked.
     Raises NotAllowed, SignedOut, and others when nothing was sent.
     """
     if state_of(asked) != "waiting":
         outcome = _already(by.identity, asked)
         _record(by, asked, given, outcome)
         return outcome
+    if not is_kept:
+        note(by.user, Evidence.of(asked), approve=given.approve, reason=given.reason, seen=given.seen)
     outcome, reply = _send(by, asked, given)
-    _record(by, asked, given, outcome, reply)
+    with transaction.atomic():
+        _record(by, asked, given, outcome, reply)
+        forget(by.identity.gateway, asked.id)
     if outcome.state != "waiting":
         FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
     written = until_recorded(by.gateway, asked.id)

@@ -24,12 +24,13 @@ from django.db.models.functions import Now
 from accounts.models import User
 from accounts.sessions import name_of, watch_end
 from confirmations import standing
-from confirmations.decisions import Answerer, Given, alone, decide
+from confirmations.decisions import Answerer, Given, decide
 from confirmations.hub import decided, now_of
 from confirmations.items import expires_at, shown
 from confirmations.models import Hold
 from confirmations.record import Evidence, Kind, record, storable
 from confirmations.standing import LATE, PROCESS_DIED
+from confirmations.turns import NOT_KNOWN, alone
 from gateway import Confirmation
 from gateway.errors import GatewayError
 
@@ -37,12 +38,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LEAST_LEFT = 15.0  # seconds of a call's time: with less, an approval is sent at once
-UNKNOWN_AFTER = timedelta(seconds=60)  # a hold that is being sent for so long has lost its process
 GRACE = 5.0  # seconds that what is being sent gets when the process ends
 
 SESSION_ENDED = "the session that it was given in ended"
 PORTICO_STOPPED = "Portico was stopped"
-NOT_KNOWN = "the process of Portico that sent it died: whether it arrived is not known"
 
 OUTCOMES: dict[str, str] = {Hold.State.CANCELLED: " was cancelled before it was sent", Hold.State.SENT: ""}
 
@@ -178,7 +177,7 @@ def _send(by: Answerer, hold: Hold, given: Given) -> None:
     standing.tell(hold.gateway, hold.confirmation_id)
     try:
         with alone(hold.gateway, hold.confirmation_id):
-            outcome = decide(by, by.reads(hold.confirmation_id), given)
+            outcome = decide(by, by.reads(hold.confirmation_id), given, is_kept=True)
             why = "" if outcome.tone == "success" else outcome.sentence.rstrip(".")
             Hold.objects.filter(pk=hold.pk).update(state=Hold.State.SENT, why=why[:300], ended_at=Now())
     except GatewayError as exc:  # nothing was sent
@@ -214,7 +213,8 @@ async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
 def overdue() -> models.QuerySet[Hold]:
     """Holds whose process died, by the database's clock; that process would not send them any more."""
     waiting = Q(state=Hold.State.WAITING, sends_at__lt=Now() - LATE)
-    sending = Q(state=Hold.State.SENDING, sends_at__lt=Now() - UNKNOWN_AFTER)
+    limit = timedelta(seconds=settings.ANSWERING_LIMIT)
+    sending = Q(state=Hold.State.SENDING, sends_at__lt=Now() - limit)
     return Hold.objects.filter(waiting | sending).select_related("user")
 
 

@@ -87,7 +87,7 @@ class ChainHead(models.Model):
 
 
 class Answering(models.Model):
-    """The right to answer one confirmation: one at a time, taken by an INSERT.
+    """The right to answer one confirmation: one at a time, taken by an INSERT; and what is being sent by that right.
 
     Not a transaction, since the gateway is asked meanwhile and SQLite would let nobody else write.
     """
@@ -95,6 +95,11 @@ class Answering(models.Model):
     gateway = models.CharField(max_length=300)
     confirmation_id = models.CharField(max_length=200)
     since = models.DateTimeField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True)  # none: nothing is, so far
+    approve = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
+    seen = models.CharField(max_length=64, blank=True)  # hash of the item as it was shown
+    call: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # what a record needs
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["gateway", "confirmation_id"], name="one_answer_at_a_time")]

@@ -8,7 +8,7 @@ from contextvars import Context
 
 from channels.db import database_sync_to_async
 
-from confirmations import claims, holds
+from confirmations import claims, holds, turns
 
 logger = logging.getLogger(__name__)
 
@@ -42,4 +42,5 @@ async def _keep_looking() -> None:
 def look() -> None:
     for hold in holds.overdue():
         holds.bury(hold)
+    turns.bury_dead()
     claims.end_those_over()

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods
 from accounts.drafts import take_draft
 from accounts.requests import SignedInRequest, signed_in
 from confirmations.bulk import Chosen, answer_each, compared
-from confirmations.decisions import Answerer, NotTaken
+from confirmations.decisions import Answerer
 from confirmations.forms import BulkForm
+from confirmations.turns import NotTaken
 
 
 @signed_in

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor, free_port
@@ -137,3 +139,24 @@ def test_processes_and_redis_may_die_under_an_open_desk(frail: Embedded) -> None
                 assert page.closes() == 4401
         for visitor in (here, there):
             visitor.session.close()
+
+
+def test_what_a_process_was_sending_when_it_was_killed_is_on_record(frail: Embedded) -> None:
+    server = Portico(frail.url, DJANGO_SETTINGS_MODULE="tests.impatient").start()
+    bo = Visitor(server)
+    bo.signs_in(BO)
+    call = held(frail, ANA, "half_sent", agent="File manager")
+    route = f"/{call}/{'reject' if frail.dialect == 'guide' else 'respond'}"
+    frail.dial(fail={"path": f"/api/v1/confirmation{'s' * (frail.dialect == 'guide')}{route}", "delay": 60})
+    with ThreadPoolExecutor(1) as hand:
+        sent = hand.submit(bo.posts, f"/confirmations/{call}/reject/", reason="too broad")
+        eventually(lambda: any(one["path"].endswith(route) for one in frail.report()["requests"]))
+        server.kill()
+        assert isinstance(sent.exception(), requests.ConnectionError)
+    frail.dial(fail=None)
+    server.start()
+    eventually(lambda: "whether it arrived is not known" in bo.reads(f"/confirmations/history/?q={call}"))
+    bo.posts(f"/confirmations/{call}/reject/", reason="too broad, still")
+    assert "Rejected by you: too broad, still" in bo.reads(f"/confirmations/{call}/")
+    bo.session.close()
+    server.close()
