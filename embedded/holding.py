@@ -65,7 +65,10 @@ def settle(
     if confirmation.deadline:
         confirmation.deadline.cancel()
     listening.tell_resolved(gateway, confirmation, confirmed=confirmed, was_held=was_held)
-    record = partial(write_down, confirmation, confirmed=confirmed, by=by, reason=reason, at=now())
+    keeps_first = gateway.dials.race is True
+    record = partial(
+        write_down, confirmation, confirmed=confirmed, by=by, reason=reason, at=now(), keeps_first=keeps_first
+    )
     if gateway.dials.record_lag:
         asyncio.get_running_loop().call_later(gateway.dials.record_lag, record)
     else:
@@ -77,8 +80,11 @@ def settle(
 
 
 def write_down(
-    confirmation: Confirmation, *, confirmed: bool, by: str | None, reason: str | None, at: datetime
+    confirmation: Confirmation, *, confirmed: bool, by: str | None, reason: str | None, at: datetime, keeps_first: bool
 ) -> None:
+    """The record of two answers that came before either was written down keeps the last, or the first."""
+    if keeps_first and confirmation.status != "pending":
+        return
     confirmation.status = "confirmed" if confirmed else "rejected"
     confirmation.confirmed_by = by
     confirmation.reason = reason

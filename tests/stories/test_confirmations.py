@@ -176,7 +176,7 @@ def test_when_the_gateway_takes_two_opposite_answers_the_desk_cannot_be_sure(
 ) -> None:
     ana.reads("/confirmations/")  # so that her name is known
     tokens = bo.csrf_token()
-    gateway.dial(record_lag=2.0)
+    gateway.dial(record_lag=1.0, race=True)
     try:
         for how, other, mine in (("confirm", "reject", "approval"), ("reject", "confirm", "rejection")):
             call = held(gateway, ANA, "delete_file", agent="File manager", path=how)
@@ -193,7 +193,7 @@ def test_when_the_gateway_takes_two_opposite_answers_the_desk_cannot_be_sure(
                 assert f"Cannot be sure: the gateway took Bo Adler's {mine} and another answer" in page
             assert "Cannot be sure" in words(bo.reads("/confirmations/history/"))
     finally:
-        gateway.dial(record_lag=0)
+        gateway.dial(record_lag=0, race=False)
 
 
 def test_an_answer_given_with_another_program_is_noticed(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
@@ -304,7 +304,7 @@ def test_hidden_and_turning_characters_are_written_out_and_nothing_is_cut(ana: V
         script=f"echo hi\n<script>alert(1)</script>{lengthy}",
         **{"na\u200bme": "v\u00a0w", "tail": "a.txt "},
     )
-    page = ana.reads(f"/confirmations/{call}/")
+    page = re.sub("</?(mark|span)[^>]*>", "", ana.reads(f"/confirmations/{call}/"))
     for text in (
         "invoice⟨U+202E⟩fdp.exe",
         "run⟨U+200B⟩_script",
