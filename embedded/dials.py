@@ -37,11 +37,13 @@ def routes() -> list[Route]:
 
 
 async def report(gateway: Gateway, request: Request) -> JSONResponse:
+    """What it holds, or with `?requests` what it was asked."""
     refuse_strangers(request)
     dials = gateway.dials
+    if "requests" in request.query_params:
+        return JSONResponse(dials.requests)
     return JSONResponse(
         {
-            "requests": list(dials.requests),
             "open_streams": len(gateway.streams),
             "open_runs": len(gateway.runs),
             "agent_connections": gateway.agent_connections,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -227,7 +226,7 @@ class Dials:
     refuse_streams: bool = False
     expired_before: float = 0  # Unix time; tokens issued earlier are refused
     failures: list[Failure] = field(default_factory=list)
-    requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=2000))
+    requests: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str | None] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)

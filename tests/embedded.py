@@ -96,11 +96,18 @@ class Embedded:
         return document
 
     def report(self) -> dict[str, Any]:
-        """What the gateway received and holds: requests, open streams, answers, files, …"""
+        """What the gateway holds: open streams, answers, files, …"""
         answer = requests.get(f"{self.url}/_dials", timeout=TIMEOUT)
         answer.raise_for_status()
         document: dict[str, Any] = answer.json()
         return document
+
+    def received(self) -> list[dict[str, Any]]:
+        """Every request so far: method, path, body, …"""
+        answer = requests.get(f"{self.url}/_dials?requests", timeout=TIMEOUT)
+        answer.raise_for_status()
+        entries: list[dict[str, Any]] = answer.json()
+        return entries
 
     def token(self, email: str, password: str = PASSWORD) -> str:
         """A fresh login token."""

@@ -28,7 +28,7 @@ def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: 
     name.fill("wipe_folder")
     approve.evaluate(CHANGES_UNDER_THE_POINTER)
     expect(section.locator("[data-said]")).to_have_text("Just changed: look once more.")
-    assert not [one for one in demo_gateway.report()["requests"] if call in one["path"] and one["method"] == "POST"]
+    assert not [one for one in demo_gateway.received() if call in one["path"] and one["method"] == "POST"]
     page.reload()
     expect(reason).to_have_value("They are old")
     page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))

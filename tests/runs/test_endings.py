@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.embedded import Embedded
-from tests.portico import Portico, Visitor
+from tests.portico import BOTH, Portico, Visitor
 from tests.runs.asking import begin, source_of, told
 from tests.stories.following import events_of, transcript
 
@@ -19,9 +19,11 @@ LATE = {"rate": 40, "count": 8000, "story": "tides"}
 def patient(gateway: Embedded) -> Iterator[Portico]:
     server = Portico(gateway.url, SHUTDOWN_GRACE="6").start()
     yield server
+    server.kill()  # the grace of what still runs is not waited for
     server.close()
 
 
+@pytest.mark.parametrize("gateway", BOTH, indirect=True, scope="session")
 def test_on_sigterm_answers_get_their_grace_and_then_they_are_marked(patient: Portico) -> None:
     ana = Visitor(patient)
     ana.signs_in("user@example.com")

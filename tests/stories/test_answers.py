@@ -75,7 +75,7 @@ def answers(visitor: Visitor, run: str, path: str, **fields: str) -> str:
 
 
 def asked_last(gateway: Embedded) -> dict[str, Any]:
-    requests = [entry["body"] for entry in gateway.report()["requests"] if entry["path"].endswith("/invoke")]
+    requests = [entry["body"] for entry in gateway.received() if entry["path"].endswith("/invoke")]
     body: dict[str, Any] = requests[-1]
     return body
 
@@ -261,10 +261,10 @@ def test_only_the_owner_answers(ana: Visitor, gil: Visitor) -> None:
 
 def test_answering_four_times_at_once_is_one_resume(ana: Visitor, gateway: Embedded) -> None:
     path, run = waiting(ana, "ask me")
-    before = len(gateway.report()["requests"])
+    before = len(gateway.received())
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: answers(ana, run, path, **{"n0__answer": "blue"}), range(4)))
-    invoked = [entry for entry in gateway.report()["requests"][before:] if entry["path"].endswith("/invoke")]
+    invoked = [entry for entry in gateway.received()[before:] if entry["path"].endswith("/invoke")]
     assert len(invoked) == 1
     assert len(re.findall("data-run=", ana.reads(path))) == 2
 

@@ -95,7 +95,7 @@ def test_the_agent_is_told_what_was_said_before(ana: Visitor, gateway: Embedded)
     watched(ana, run)
     page = ana.posts(f"{path}messages/", page=path, message="what did I say?")
     watched(ana, run_of(page.text))
-    body = [entry["body"] for entry in gateway.report()["requests"] if entry["path"].endswith("/invoke")][-1]
+    body = [entry["body"] for entry in gateway.received() if entry["path"].endswith("/invoke")][-1]
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
     assert body["messages"][0]["content"] == "my name is Ana"
     assert body["threadId"] in path
@@ -259,9 +259,10 @@ def test_signing_out_ends_what_follows_a_run(ana: Visitor, visitor: Arrive) -> N
 
 
 def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor, gateway: Embedded) -> None:
+    before = set(gateway.report()["held"])
     path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
-    eventually(lambda: bool(gateway.report()["held"]))
-    [call] = gateway.report()["held"]
+    eventually(lambda: len(gateway.report()["held"]) > len(before))
+    [call] = set(gateway.report()["held"]) - before
     page = ana.posts(f"/runs/{run}/cancel/", page=path)
     assert "Rejected with it: delete_file." in plain(page.text)
     assert "Stopped by you. Rejected with it: delete_file." in transcript(ana.reads(path))

@@ -140,7 +140,7 @@ def test_two_opposite_answers_at_once_leave_one_story(ana: Visitor, bo: Visitor,
             no = people.submit(bo.posts, f"/confirmations/{call}/reject/", reason="never")
             pages = [words(yes.result().text), words(no.result().text)]
         assert sum("already resolved" in page for page in pages) == 1
-        sent = [one for one in gateway.report()["requests"] if call in one["path"] and one["method"] == "POST"]
+        sent = [one for one in gateway.received() if call in one["path"] and one["method"] == "POST"]
         assert len(sent) == 1
         how = "Approved" if gateway.report()["answers"][call] == "confirm" else "Rejected"
         assert how in words(ana.reads(f"/confirmations/{call}/")) and how in words(bo.reads(f"/confirmations/{call}/"))

@@ -13,15 +13,27 @@ from tests.stories.approving import ANA, BO, SOON, held, live_page, open_page, w
 BACK = 35.0  # seconds in which a page has to be right again by itself
 
 
-@pytest.fixture(params=["released", "guide"])
-def frail(request: pytest.FixtureRequest) -> Iterator[Embedded]:
+@pytest.fixture(scope="module", params=["released", "guide"])
+def shared(request: pytest.FixtureRequest) -> Iterator[tuple[Embedded, Portico]]:
     with Embedded.start(dialect=request.param) as embedded:
-        yield embedded
+        server = Portico(embedded.url, DJANGO_SETTINGS_MODULE="tests.impatient").start()
+        yield embedded, server
+        server.close()
 
 
 @pytest.fixture
-def arrive(frail: Embedded) -> Iterator[Callable[[str], Visitor]]:
-    server = Portico(frail.url, DJANGO_SETTINGS_MODULE="tests.impatient").start()
+def frail(shared: tuple[Embedded, Portico]) -> Iterator[Embedded]:
+    """Whatever a test does to it, the next one finds it as it was."""
+    embedded, _ = shared
+    yield embedded
+    if embedded.process is None:
+        embedded.launch(embedded.port)
+    embedded.dial(reset=True)
+
+
+@pytest.fixture
+def arrive(frail: Embedded, shared: tuple[Embedded, Portico]) -> Iterator[Callable[[str], Visitor]]:
+    _, server = shared
     come: list[Visitor] = []
 
     def arriving(email: str) -> Visitor:
@@ -31,8 +43,8 @@ def arrive(frail: Embedded) -> Iterator[Callable[[str], Visitor]]:
 
     yield arriving
     for one in come:
+        one.posts("/logout/")
         one.session.close()
-    server.close()
 
 
 Arriving = Callable[[str], Visitor]

@@ -204,9 +204,7 @@ def test_an_edited_message_takes_the_place_of_what_followed_which_is_kept(ana: V
     assert "You said: second thing, well spelt" in shown
     assert "You said: second thing, misspelt" not in shown
     assert "third thing" not in shown
-    told = [entry["body"] for entry in gateway.report()["requests"] if entry["path"].endswith("/invoke")][-1][
-        "messages"
-    ]
+    told = [entry["body"] for entry in gateway.received() if entry["path"].endswith("/invoke")][-1]["messages"]
     assert [message["content"] for message in told if message["role"] == "user"] == [
         "first things",
         "second thing, well spelt",

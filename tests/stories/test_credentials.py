@@ -72,7 +72,7 @@ class House:
 
     def received(self, path: str) -> list[dict[str, object]]:
         """The bodies that reached this path of the gateway."""
-        return [one["body"] for one in self.gateway.report()["requests"] if one["path"] == path]
+        return [one["body"] for one in self.gateway.received() if one["path"] == path]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.embedded import Embedded
-from tests.portico import ROOT, Portico, Visitor, free_port
+from tests.portico import BOTH, ROOT, Portico, Visitor, free_port
 from tests.servers import postgres_server, redis_server
 from tests.stories.approving import ANA, BO, OpenPage, held, live_page, open_page
 from tests.stories.following import eventually
@@ -109,6 +109,7 @@ def by_way_of(visitor: Visitor, portico: Portico) -> Visitor:
     return other
 
 
+@pytest.mark.parametrize("frail", BOTH, indirect=True, scope="module")
 def test_processes_and_redis_may_die_under_an_open_desk(frail: Embedded) -> None:
     port = free_port()
     redis_url = f"redis://127.0.0.1:{port}/0"
@@ -150,7 +151,7 @@ def test_what_a_process_was_sending_when_it_was_killed_is_on_record(frail: Embed
     frail.dial(fail={"path": f"/api/v1/confirmation{'s' * (frail.dialect == 'guide')}{route}", "delay": 60})
     with ThreadPoolExecutor(1) as hand:
         sent = hand.submit(bo.posts, f"/confirmations/{call}/reject/", reason="too broad")
-        eventually(lambda: any(one["path"].endswith(route) for one in frail.report()["requests"]))
+        eventually(lambda: any(one["path"].endswith(route) for one in frail.received()))
         server.kill()
         assert isinstance(sent.exception(), requests.ConnectionError)
     frail.dial(fail=None)

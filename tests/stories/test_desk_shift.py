@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.embedded import Embedded
-from tests.portico import ROOT, Portico, Visitor
+from tests.portico import BOTH, ROOT, Portico, Visitor
 from tests.servers import postgres_server, redis_server
 from tests.stories.approving import ANA, BO, held, words
 from tests.stories.following import eventually
@@ -101,7 +101,7 @@ class Reviewer:
             browser.session.close()
 
 
-@pytest.fixture(params=["released", "guide"])
+@pytest.fixture(params=BOTH)
 def busy(request: pytest.FixtureRequest) -> Iterator[Embedded]:
     with Embedded.start(dialect=request.param) as embedded:
         yield embedded

@@ -149,10 +149,10 @@ def test_a_connection_that_is_reset_is_told(own_gateway: Embedded, own_portico: 
     bo.signs_in("admin@example.com")
     own_gateway.dial(fail={"path": "/api/v1/admin/agents", "delay": 10, "times": 2})
     port = own_gateway.port
-    asked = len(own_gateway.report()["requests"])
+    asked = len(own_gateway.received())
 
     def kill() -> None:
-        eventually(lambda: any("admin/agents" in one["path"] for one in own_gateway.report()["requests"][asked:]))
+        eventually(lambda: any("admin/agents" in one["path"] for one in own_gateway.received()[asked:]))
         own_gateway.kill()
 
     killing = threading.Thread(target=kill)

@@ -13,7 +13,7 @@ from threading import Timer
 import pytest
 
 from tests.embedded import Embedded
-from tests.portico import ROOT, Portico, Visitor
+from tests.portico import BOTH, ROOT, Portico, Visitor
 from tests.servers import postgres_server, redis_server
 from tests.stories.approving import ANA, BO, GIL, held, live_page, words
 from tests.stories.following import eventually
@@ -50,7 +50,7 @@ def arrived(portico: Portico, email: str) -> Visitor:
 
 def sent(gateway: Embedded, call: str) -> int:
     """How many answers to this call the gateway received."""
-    return sum(call in one["path"] and one["method"] == "POST" for one in gateway.report()["requests"])
+    return sum(call in one["path"] and one["method"] == "POST" for one in gateway.received())
 
 
 def shown(visitor: Visitor, call: str) -> str:
@@ -120,6 +120,7 @@ def test_the_end_of_the_session_takes_an_approval_back(come: Arriving, gateway: 
     assert sent(gateway, call) == 0
 
 
+@pytest.mark.parametrize("gateway", BOTH, indirect=True, scope="session")
 def test_answers_at_the_last_moment_leave_one_story(come: Arriving, gateway: Embedded) -> None:
     bo, ana = come(BO), come(ANA)
     tokens = bo.csrf_token(), ana.csrf_token()

@@ -22,17 +22,23 @@ def gateway_of_two() -> Iterator[Embedded]:
         yield gateway
 
 
-@pytest.fixture
-def two(gateway_of_two: Embedded) -> Iterator[tuple[Portico, Portico]]:
+@pytest.fixture(scope="module")
+def both(gateway_of_two: Embedded) -> Iterator[tuple[Portico, Portico]]:
     with redis_server() as redis_url, postgres_server() as database_url:
         settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "GATEWAY_AGENTS": ids.STORYTELLER}
         first, second = (Portico(gateway_of_two.url, **settings) for _ in range(2))
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=first.environment, check=True)
-        first.start()
-        second.start()
         yield first, second
         first.close()
         second.close()
+
+
+@pytest.fixture
+def two(both: tuple[Portico, Portico]) -> tuple[Portico, Portico]:
+    for portico in both:
+        if portico.process is None:
+            portico.start()
+    return both
 
 
 def at(visitor: Visitor, portico: Portico) -> Visitor:

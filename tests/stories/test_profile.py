@@ -44,7 +44,7 @@ class Somebody:
 
     def received(self, method: str, path: str) -> list[dict[str, Any]]:
         """The bodies that reached this path of the gateway."""
-        requests = self.gateway.report()["requests"]
+        requests = self.gateway.received()
         return [one["body"] for one in requests if (one["method"], one["path"]) == (method, path)]
 
     def lacks(self, method: str, path: str) -> None:

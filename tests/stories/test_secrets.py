@@ -68,6 +68,7 @@ def journey(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
                 }
             )["id"]
         )
-        his.reads(call, PLANTED)
+        his.reads(call, "send_mail")
+        assert PLANTED in bo.reads(f"/confirmations/{call}/")
         bo.posts(f"/confirmations/{call}/reject/", reason=f"{PLANTED} as a reason")
         his.reads(call, "Rejected by you")

@@ -90,7 +90,7 @@ def test_a_gateway_that_is_away_is_told_at_sign_in_and_forgiven_afterwards(
     assert answer.status_code == 503
     assert "cannot be reached" in plain(answer.text)
     own_gateway.launch(port)
-    assert stranger.signs_in("user@example.com").url.endswith("/agents/")
+    assert stranger.signs_in("user@example.com", then="").url.endswith("/agents/")
     stranger.session.close()
 
 

@@ -173,7 +173,7 @@ async def test_requests_are_written_down(gateway: Embedded, client: aiohttp.Clie
     token = gateway.token(ANA)
     async with client.post("/api/v1/credentials/jwt?x=1", json={"a": 1}, headers=bearer(token)) as answer:
         assert answer.status == 400
-    last = gateway.report()["requests"][-1]
+    last = gateway.received()[-1]
     assert {name: last[name] for name in ("method", "path", "query", "user", "body")} == {
         "method": "POST",
         "path": "/api/v1/credentials/jwt",
