@@ -12,6 +12,7 @@ export function startFiltering(changed) {
   form.dataset.isLive = ""
   let soon
   const apply = () => {
+    clearTimeout(soon) // once is enough: applied again, it would bring in what came since under somebody's hands
     const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()))
     history.replaceState(history.state, "", location.pathname + (asked.size ? `?${asked}` : ""))
     changed()
