@@ -8,13 +8,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.embedded import Embedded
 from tests.portico import Portico
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+STILL = """() => Promise.allSettled(
+    document.getAnimations().filter(one => one.effect.getComputedTiming().endTime < Infinity).map(one => one.finished)
+)"""
 expect.set_options(timeout=15_000)  # milliseconds
+
+in_one_dialect = pytest.mark.parametrize("demo_gateway", ["released"], indirect=True, scope="session")
+"""For what no dialect of the gateway makes a difference to."""
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +48,19 @@ def demo(demo_gateway: Embedded) -> Iterator[Portico]:
 Window = Callable[..., Page]
 
 
+def violations(page: Page) -> list[str]:
+    """What axe finds, worst word first: `serious color-contrast: <b>…`. What is half faded in is not looked at yet."""
+    page.evaluate(STILL)
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['impact']} {rule['id']}: {rule['nodes'][0]['html']}" for rule in found]
+
+
 @pytest.fixture
-def window(browser: Browser, demo: Portico) -> Iterator[Window]:
-    """A window of one's own, signed in by one click: `window("Try as user")`. Fails on errors in the console."""
+def window(browser: Browser, demo: Portico, demo_gateway: Embedded) -> Iterator[Window]:
+    """A window of one's own, signed in by one click: `window("Try as user")`.
+
+    Fails on errors in the console. Leaves the gateway as it was first, with nothing that waits.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -68,4 +85,5 @@ def window(browser: Browser, demo: Portico) -> Iterator[Window]:
     yield opened
     for context in contexts:
         context.close()
+    demo_gateway.dial(reset=True)
     assert not complaints, complaints

@@ -35,9 +35,8 @@ def is_looked_at(page: Page) -> None:
 
 
 @pytest.fixture
-def queue(window: Window, demo_gateway: Embedded) -> Page:
+def queue(window: Window) -> Page:
     """Bo's desk, with nothing on it."""
-    demo_gateway.dial(reset=True)
     page = window("Try as admin")
     page.get_by_role("link", name="Approvals").click()
     is_live(page)

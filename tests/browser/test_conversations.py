@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, in_one_dialect
 from tests.browser.test_pages import SIZES, is_fine, until
 from tests.browser.test_whole_job import begin
 from tests.embedded import Embedded
 from tests.portico import Portico
 from tests.stories.test_conversations import fill, write_into
 
+pytestmark = in_one_dialect
 EVIL = "http://evil.example"
 HOSTILE = (
     f"![a]({EVIL}/inline.png) ![b][1] [![c]({EVIL}/inner.png)]({EVIL}/outer)\n\n[1]: {EVIL}/reference.png",

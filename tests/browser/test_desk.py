@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, in_one_dialect, violations
 from tests.embedded import Embedded
 from tests.stories.approving import ANA, held, resolved_elsewhere
 
@@ -47,20 +46,12 @@ def opened(page: Page) -> Locator:
 
 
 @pytest.fixture
-def desk(window: Window, demo_gateway: Embedded) -> Page:
+def desk(window: Window) -> Page:
     """Bo's desk, with nothing on it."""
-    demo_gateway.dial(reset=True)
     page = window("Try as admin")
     page.goto("/confirmations/")
     expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
     return page
-
-
-@pytest.fixture
-def once(demo_gateway: Embedded) -> None:
-    """For what no dialect makes a difference to."""
-    if demo_gateway.dialect == "guide":
-        pytest.skip("the same in every dialect")
 
 
 def on_screen(page: Page, confirmation: str) -> None:
@@ -115,14 +106,14 @@ def test_a_shift_of_twenty_decisions_by_keyboard_alone(desk: Page, demo_gateway:
     assert {one: report["reasons"].get(one) or "" for one in calls} == {one: c.reason for one, c in calls.items()}
 
 
-@pytest.mark.usefixtures("once")
+@in_one_dialect
 def test_two_hundred_calls_are_filtered_grouped_and_accessible(desk: Page, demo_gateway: Embedded) -> None:
     for number in range(200):
         held(demo_gateway, ANA, f"tool_{number % 3}", RISKS[number % 4], "File manager", number=number)
     expect(rows(desk)).to_have_count(200)
     desk.keyboard.press("j")
     expect(opened(desk)).to_have_count(1)
-    assert not Axe().run(desk).response["violations"]
+    assert violations(desk) == []
     desk.get_by_role("link", name="critical 50").click()
     expect(rows(desk)).to_have_count(50)
     expect(desk).to_have_url(re.compile(r"\?risk=critical$"))
@@ -147,7 +138,7 @@ def test_two_hundred_calls_are_filtered_grouped_and_accessible(desk: Page, demo_
     expect(desk.get_by_role("heading", name="tool_11")).to_have_count(0)
 
 
-@pytest.mark.usefixtures("once")
+@in_one_dialect
 def test_only_calls_of_one_kind_are_answered_together(desk: Page, demo_gateway: Embedded) -> None:
     one, two = (held(demo_gateway, ANA, "send_mail", "medium", "File manager", to=to) for to in ("a", "b"))
     other = held(demo_gateway, ANA, "send_mail", "medium", "File manager", to=["c"])
@@ -173,7 +164,7 @@ def test_only_calls_of_one_kind_are_answered_together(desk: Page, demo_gateway: 
     expect(dialog).to_have_count(0)
 
 
-@pytest.mark.usefixtures("once")
+@in_one_dialect
 def test_a_tab_tells_of_what_is_new_without_its_arguments(desk: Page, window: Window, demo_gateway: Embedded) -> None:
     desk.context.grant_permissions(["notifications"])
     desk.get_by_text("Notify me").click()
@@ -205,9 +196,8 @@ def test_a_tab_tells_of_what_is_new_without_its_arguments(desk: Page, window: Wi
     assert demo_gateway.report()["answers"] == before and call in demo_gateway.report()["held"]
 
 
-@pytest.mark.usefixtures("once")
+@in_one_dialect
 def test_on_a_small_screen_the_open_call_takes_the_place_of_the_list(window: Window, demo_gateway: Embedded) -> None:
-    demo_gateway.dial(reset=True)
     page = window("Try as admin", viewport={"width": 360, "height": 740})
     call = held(demo_gateway, ANA, "send_mail", "medium", "File manager", to="a")
     page.goto("/confirmations/?risk=medium")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from embedded import ids
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, violations
 from tests.browser.test_approvals import is_looked_at
 
 NARROW = {"width": 360, "height": 740}
@@ -24,10 +23,6 @@ def asked(page: Page, words: str) -> None:
 
 def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
-
-
-def violations(page: Page) -> list[str]:
-    return [found["id"] for found in Axe().run(page).response["violations"]]
 
 
 def test_an_approval_is_given_by_keyboard_with_an_argument_changed(window: Window) -> None:
@@ -134,10 +129,11 @@ def test_what_an_agent_does_is_shown_alike_live_and_reloaded(window: Window, siz
     expect(page.get_by_text("the clerk could not stamp it")).to_be_visible()
     wishes = ("show state", "make a plan", "use steps", "send custom events", "speak in roles", "tell usage")
     for number, words in enumerate(wishes, start=2):
+        expect(page.get_by_role("button", name="Send")).to_be_visible()  # until then Enter sends nothing
         page.get_by_role("textbox", name="Message").fill(words)
         page.get_by_role("textbox", name="Message").press("Enter")
         expect(page.get_by_role("article", name="Showcase")).to_have_count(number)
-        expect(page.locator("[data-follow]")).to_have_count(0)
+    expect(page.locator("[data-follow]")).to_have_count(0)
     expect(parts).to_contain_text("1,200 tokens in")
     live = page.locator("[data-parts]").all_inner_texts()
     assert violations(page) == []

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from embedded import ids
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, in_one_dialect, violations
 from tests.browser.test_whole_job import begin
 from tests.embedded import Embedded
 
@@ -21,10 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def is_fine(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    serious = [
-        f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found if rule["impact"] in ("serious", "critical")
-    ]
+    serious = [one for one in violations(page) if one.startswith(("serious", "critical"))]
     assert not serious, (page.url, serious)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} scrolls sideways"
 
@@ -38,6 +34,7 @@ def until(page: Page, look: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen in time")
 
 
+@in_one_dialect
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_every_page_is_fit_for_everybody(window: Window, demo_gateway: Embedded, size: dict[str, Any]) -> None:
     page = window(**size)
