@@ -67,6 +67,25 @@ def test_what_the_gateway_lists_and_does_not_hold_is_called_lost(frail: Embedded
     assert ">Approve<" not in lost
 
 
+def test_a_stream_that_falls_silent_is_opened_anew_and_hides_nothing_meanwhile(frail: Embedded) -> None:
+    frail.dial(heartbeat=0.5)
+    server = Portico(frail.url, DJANGO_SETTINGS_MODULE="tests.restless").start()
+    bo = Visitor(server)
+    bo.signs_in(BO)
+    with live_page(bo) as page:
+        frail.dial(mute_streams=True)
+        silent = held(frail, ANA, "asked_in_silence", agent="File manager")
+        page.sees(lambda page: page.states.get(silent) == "waiting")
+        page.sees(lambda page: page.state == "reconnecting")
+        frail.dial(mute_streams=False)
+        page.sees(is_live, BACK)
+        told = held(frail, ANA, "told_again", agent="File manager")
+        page.sees(lambda page: {silent, told} <= page.items.keys())
+    frail.dial(heartbeat=30)
+    bo.session.close()
+    server.close()
+
+
 def test_a_line_that_breaks_twenty_times_shows_each_call_once(frail: Embedded, bo: Visitor) -> None:
     calls: list[str] = []
     with live_page(bo) as page:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
@@ -25,6 +25,7 @@ DECISIONS, A_SECOND = 75, 5
 RISKS = ("low", "medium", "high")
 PATIENCE = 20.0  # seconds until a killed process serves again
 BURIED = 75.0  # seconds until what a process was about when it was killed is taken for dead
+NOT_KNOWN = "whether it arrived is not known"
 WORDS = {"confirmed": "Approved by", "rejected": "Rejected by"}
 
 
@@ -109,12 +110,13 @@ def busy(request: pytest.FixtureRequest) -> Iterator[Embedded]:
 
 @pytest.mark.timeout(300)
 def test_a_shift_under_random_kills_ends_as_the_gateway_says(busy: Embedded) -> None:
-    with postgres_server() as database_url, redis_server() as redis_url:
+    with postgres_server() as database_url, redis_server() as redis_url, ExitStack() as leaving:
         settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
         processes = Portico(busy.url, **settings), Portico(busy.url, **settings)
         migrate = [sys.executable, "manage.py", "migrate", "-v0"]
         subprocess.run(migrate, cwd=ROOT, env=processes[0].environment, check=True)
         for process in processes:
+            leaving.callback(process.close)
             process.start()
         desk = Desk(processes)
         bo, ana = Reviewer(desk, BO), Reviewer(desk, ANA)
@@ -133,8 +135,6 @@ def test_a_shift_under_random_kills_ends_as_the_gateway_says(busy: Embedded) -> 
         subprocess.run(verify, cwd=ROOT, env=processes[0].environment, check=True, stdout=subprocess.DEVNULL)
         for person in (bo, ana):
             person.leaves()
-        for process in processes:
-            process.close()
 
 
 def work_through(gateway: Embedded, desk: Desk, *people: Reviewer) -> list[str]:
@@ -163,14 +163,15 @@ def at_the_gateway(gateway: Embedded, token: str, call: str) -> str:
 
 
 def recorded(database_url: str) -> dict[str, set[str]]:
-    """The kinds of decisions on each call in Portico's own record."""
+    """What became of the decisions on each call, by Portico's own record."""
     kinds: dict[str, set[str]] = {}
     with psycopg.connect(database_url) as connection:
-        for call, kind in connection.execute("SELECT confirmation_id, kind FROM confirmations_decision"):
-            kinds.setdefault(call, set()).add(kind)
+        rows = connection.execute("SELECT confirmation_id, kind, outcome FROM confirmations_decision")
+        for call, kind, outcome in rows:
+            kinds.setdefault(call, set()).add(NOT_KNOWN if NOT_KNOWN in outcome else kind)
     return kinds
 
 
 def agree(status: str, kinds: set[str]) -> bool:
     """One of them is what happened, or says that this process died too early to know."""
-    return bool(kinds & {{"confirmed": "approved", "rejected": "rejected"}[status], "unsure"})
+    return bool(kinds & {{"confirmed": "approved", "rejected": "rejected"}[status], NOT_KNOWN})
