@@ -21,7 +21,7 @@ from tests.servers import postgres_server, redis_server
 from tests.stories.approving import ANA, BO, held, words
 from tests.stories.following import eventually
 
-DECISIONS, A_SECOND = 75, 5
+DECISIONS, A_SECOND = 50, 5
 RISKS = ("low", "medium", "high")
 PATIENCE = 20.0  # seconds until a killed process serves again
 BURIED = 75.0  # seconds until what a process was about when it was killed is taken for dead
