@@ -187,7 +187,8 @@ def test_a_tab_tells_of_what_is_new_without_its_arguments(desk: Page, window: Wi
     }""")
     call = held(demo_gateway, ANA, "wipe_disk", "critical", "File manager", path="/secret")
     held(demo_gateway, ANA, "tidy_up", "low", "File manager")
-    expect(desk.get_by_role("status", name="New approvals")).to_have_text("2 new approvals, 1 critical")
+    said = re.compile(r"^(2 new approvals, 1 critical|1 new approval)$")  # together, or one after the other
+    expect(desk.get_by_role("status", name="New approvals")).to_have_text(said)
     expect(desk).to_have_title(re.compile(r"^\(2\) "))
     desk.wait_for_function("() => window.notices.length === 2")
     told = {tag: (title, body) for title, body, tag in desk.evaluate("() => window.notices")}
