@@ -6,9 +6,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from confirmations import claims, holds, standing
+from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, Outcome, decide, gone, sort_of
 from confirmations.hub import decided
-from confirmations.items import hash_as_shown, hash_of, shown, state_of
+from confirmations.items import hash_as_shown, hash_of, state_of
 from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record
 from confirmations.turns import NotTaken, alone

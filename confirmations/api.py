@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -40,14 +41,17 @@ def let_go(
     """
     by = Answerer(user, Identity.of(user, kept), kept)
     left = Left([], [])
-    waiting = [one for one in kept.gateway.pending() if _may_be_of(one, user, agent_id)]
-    for one in waiting:
-        call = Call(one.tool, hash_of(one.arguments))
-        twice = sum(other.tool == one.tool and hash_of(other.arguments) == call.arguments for other in waiting) > 1
+    waiting = [
+        (one, Call(one.tool, hash_of(one.arguments)))
+        for one in kept.gateway.pending()
+        if _may_be_of(one, user, agent_id)
+    ]
+    times = Counter(call for _, call in waiting)
+    for one, call in waiting:
         if call not in calls:
             if not calls and call not in of_others:
                 left.may_go_on.append(one.tool)
-        elif call in of_others or twice or not one.agent_id:
+        elif call in of_others or times[call] > 1 or not one.agent_id:
             left.may_go_on.append(one.tool)
         else:
             try:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from confirmations.answering import answer
+from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, Sort, sort_of
 from confirmations.detail import as_text
 from confirmations.identity import NameBook
-from confirmations.items import Names, hash_of, shown
+from confirmations.items import Names, hash_of
 from confirmations.turns import NotTaken
 from gateway import Confirmation, Risk
 from gateway.errors import GatewayError, SignedOut

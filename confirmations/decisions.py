@@ -131,11 +131,11 @@ def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = REC
     deadline = time.monotonic() + patience  # seconds
     while True:
         try:
-            record = gateway.confirmation(confirmation_id)
+            written = gateway.confirmation(confirmation_id)
         except GatewayError:
             return None
-        if state_of(record) != "waiting" or time.monotonic() > deadline:
-            return record
+        if state_of(written) != "waiting" or time.monotonic() > deadline:
+            return written
         time.sleep(LOOK_AGAIN)
 
 

@@ -24,9 +24,10 @@ from django.db.models.functions import Now
 from accounts.models import User
 from accounts.sessions import name_of, watch_end
 from confirmations import standing
+from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, decide
 from confirmations.hub import decided, now_of
-from confirmations.items import expires_at, shown
+from confirmations.items import expires_at
 from confirmations.models import Hold
 from confirmations.record import Evidence, Kind, record, storable
 from confirmations.standing import LATE, PROCESS_DIED

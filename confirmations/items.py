@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
-from confirmations.characters import as_escapes
-from confirmations.characters import shown as shown  # noqa: PLC0414  (others take it from here)
+from confirmations.characters import as_escapes, shown
 from confirmations.detail import Detail, as_text, detail_of
 from gateway import Confirmation, Risk
 from gateway.canonical import digest, fingerprint

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
 
-from confirmations.items import RISKS, Names, State, clock, expires_at, hash_of, shape_of, shown
+from confirmations.characters import shown
+from confirmations.items import RISKS, Names, State, clock, expires_at, hash_of, shape_of
 from gateway import Confirmation, Risk
 from gateway.canonical import digest
 
@@ -131,10 +132,10 @@ class Wanted:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Self:
-        given = {field.name: query.get(field.name, "").strip() for field in fields(cls)}
+        given: dict[str, Any] = {field.name: query.get(field.name, "").strip() for field in fields(cls)}
         if given["group"] not in get_args(Group):
             given["group"] = ""
-        return cls(**given)  # type: ignore[arg-type]
+        return cls(**given)
 
     @property
     def query(self) -> str:

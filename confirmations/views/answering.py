@@ -16,10 +16,11 @@ from accounts.drafts import keep_draft, take_draft
 from accounts.requests import SignedInRequest, page_of, signed_in
 from confirmations import answering, claims
 from confirmations.answering import Changed
+from confirmations.characters import shown
 from confirmations.decisions import Answerer, Outcome
 from confirmations.forms import AnswerForm
 from confirmations.identity import Identity
-from confirmations.items import Item, shown
+from confirmations.items import Item
 from confirmations.reading import read
 from confirmations.turns import NotTaken
 from confirmations.views.desk import desk

@@ -9,9 +9,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.requests import SignedInRequest, signed_in
+from confirmations.characters import shown
 from confirmations.comparison import compared, last_approved
 from confirmations.identity import Identity, NameBook
-from confirmations.items import shown, verdict_of
+from confirmations.items import verdict_of
 from gateway.canonical import as_bytes, canonical
 
 

@@ -11,10 +11,11 @@ from django.views.decorators.http import require_GET
 
 from accounts.requests import SignedInRequest, signed_in
 from confirmations import export
+from confirmations.characters import shown
 from confirmations.filters import Filters
 from confirmations.history import Entry, difference, entries, told_by_gateway
 from confirmations.identity import Identity, NameBook
-from confirmations.items import Names, shown, verdict_of
+from confirmations.items import Names, verdict_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
 from gateway.errors import GatewayError, SignedOut
