@@ -87,12 +87,12 @@ def test_a_stream_that_falls_silent_is_opened_anew_and_hides_nothing_meanwhile(f
 
 
 def test_a_line_that_breaks_twenty_times_shows_each_call_once(frail: Embedded, bo: Visitor) -> None:
-    calls: list[str] = []
     with live_page(bo) as page:
+        calls = [call for call in page.items if page.states[call] == "waiting"]  # from other stories
         for number in range(20):
             calls.append(held(frail, ANA, f"tool_{number}", agent="File manager"))
             frail.dial(drop_streams=True)
-        page.sees(lambda page: is_live(page) and set(calls) <= page.items.keys(), BACK)
+        page.sees(lambda page: is_live(page) and page.items.keys() == set(calls), BACK)
         assert page.count == len(page.items) == len(calls)
         assert page.numbers == sorted(page.numbers)
 

@@ -75,7 +75,7 @@ class Reviewer:
             address = f"{browser.portico.url}/confirmations/{call}/{word}/"
             form = {"csrfmiddlewaretoken": self.token, "reason": "as agreed"}
             try:
-                browser.session.post(address, data=form, headers={"Referer": address}, timeout=10)
+                browser.session.post(address, data=form, headers={"Referer": address}, timeout=PATIENCE)
                 return
             except requests.ConnectionError:
                 assert time.monotonic() < deadline, "no process answers"
