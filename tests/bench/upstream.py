@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 
@@ -66,8 +67,9 @@ class Upstream:
 
 
 async def paced(response: web.StreamResponse, rate: float, count: int) -> None:
+    """Agents do not speak in chorus: each begins at its own moment of the pause between two events."""
     clock = asyncio.get_running_loop().time
-    start = clock()
+    start = clock() + random.random() / rate
     for number in range(count):
         await asyncio.sleep(max(0.0, start + number / rate - clock()))
         await response.write(delta())
