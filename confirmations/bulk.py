@@ -80,8 +80,7 @@ def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
     if not calls:
         raise NotTaken("None of these calls waits any more.")
     book = NameBook(by.identity)
-    book.ask_agents(by.gateway, calls)
-    book.find_people(calls)
+    book.find(by.gateway, calls)
     facts = [_facts(one, book.names) for one in calls]
     names = [fact.name for fact in facts[0]]
     differ = [at for at in range(len(names)) if len({row[at].text for row in facts}) > 1]

@@ -55,7 +55,7 @@ class Answerer:
         """The call as it is now, with its agent's name, which the gateway leaves out here and the record keeps."""
         asked = self.gateway.confirmation(confirmation_id)
         book = NameBook(self.identity)
-        book.ask_agents(self.gateway, [asked])
+        book.ask(self.gateway, [asked])
         return replace(asked, agent_name=book.names.agents.get(asked.agent_id, ""))
 
 

@@ -395,9 +395,11 @@ class Hub:
         self._look_now.clear()
         asked = self.loop.time()
         listed = [one for one in await self._ask(gateway.pending) if self._is_waiting(one)]
-        await self._ask(self._book.ask_agents, gateway, listed)
+        named = await self._name(gateway, listed)
         for confirmation in listed:
             self._saw(confirmation, asked)
+            if confirmation.end_user in named:
+                self.touch(confirmation.id)
         self._read_from = asked
         ids = {one.id for one in listed}
         over = [one for one in self._waiting() if one.confirmation.id not in ids and one.seen < asked]
@@ -405,6 +407,11 @@ class Hub:
             for problem in await asyncio.gather(*(self._settle(gateway, one) for one in over), return_exceptions=True):
                 if problem is not None:
                     raise problem
+
+    async def _name(self, gateway: Gateway, confirmations: list[Confirmation]) -> set[str]:
+        """Learn what agents and people are called; the ids of people whose name is news from the gateway."""
+        await _in_database(self._book.find_people, confirmations)
+        return await self._ask(self._book.ask, gateway, confirmations)
 
     def _saw(self, confirmation: Confirmation, seen: float) -> None:
         """It waits. News of something that is over are late, unless it had only been lost."""
@@ -451,7 +458,7 @@ class Hub:
             return None
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
         doubt = await _in_database(doubt_about, self.identity.gateway, record.id)
-        await _in_database(self._book.find_people, [record])
+        await self._name(gateway, [record])
         return self._leave(shown, state, doubt or verdict_of(record, self._book.names, self.identity.person, ran=ran))
 
     def _leave(self, shown: Shown, state: State, verdict: str) -> None:

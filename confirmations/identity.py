@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from django.conf import settings
+from django.core.cache import cache
 
 from accounts.models import User
 from accounts.sessions import GatewaySession
 from confirmations.items import Names
 from gateway import Confirmation, Gateway
+from gateway.canonical import digest
 from gateway.errors import GatewayError, SignedOut
 from gateway.types import REVIEWER
+
+PEOPLE_KNOWN = 300  # seconds for which an admin's list of people is good
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,23 @@ class NameBook:
         if confirmation.provider_name:
             self._providers[confirmation.provider_id] = confirmation.provider_name
 
-    def ask_agents(self, gateway: Gateway, confirmations: Iterable[Confirmation]) -> None:
-        """Calls the gateway once for each agent that a list names by its id alone."""
+    def find(self, gateway: Gateway, confirmations: Collection[Confirmation]) -> None:
+        """`find_people`, and then `ask`."""
+        self.find_people(confirmations)
+        self.ask(gateway, confirmations)
+
+    def find_people(self, confirmations: Iterable[Confirmation]) -> None:
+        """Reads the database where somebody is not known yet: people of the same gateway and tenant only."""
+        if unknown := self._unknown(confirmations):
+            rows = User.objects.filter(
+                gateway=self.identity.gateway, tenant=self.identity.tenant, gateway_id__in=unknown
+            )
+            self._people.update({user.gateway_id: str(user) for user in rows})
+
+    def ask(self, gateway: Gateway, confirmations: Iterable[Confirmation]) -> set[str]:
+        """Calls the gateway for what it alone knows: an agent that a list names by its id alone, and, for its admins,
+        people who never came here. Gives the ids of people who have a name now.
+        """
         for confirmation in confirmations:
             self.learn(confirmation)
         for agent_id in {one.agent_id for one in confirmations if one.agent_id} - self._agents.keys():
@@ -79,12 +98,29 @@ class NameBook:
                 raise
             except GatewayError:
                 self._agents[agent_id] = ""  # the id will do
+        unknown = self._unknown(confirmations) if self.identity.reviews else set()
+        if not unknown:
+            return set()
+        found = {someone: name for someone, name in _people_of(gateway, self.identity).items() if someone in unknown}
+        self._people.update(found)
+        return set(found)
 
-    def find_people(self, confirmations: Iterable[Confirmation]) -> None:
-        """Reads the database where somebody is not known yet: people of the same gateway and tenant only."""
+    def _unknown(self, confirmations: Iterable[Confirmation]) -> set[str]:
         ids = {someone for one in confirmations for someone in (one.end_user, one.answered_by) if someone}
-        if unknown := ids - self._people.keys():
-            rows = User.objects.filter(
-                gateway=self.identity.gateway, tenant=self.identity.tenant, gateway_id__in=unknown
-            )
-            self._people.update({user.gateway_id: str(user) for user in rows})
+        return ids - self._people.keys() - self._agents.keys()
+
+
+def _people_of(gateway: Gateway, identity: Identity) -> dict[str, str]:
+    """Names by id, of the tenant of one of its admins, as the gateway lists them; none where it does not say."""
+    key = f"people-{digest(repr(identity))}"
+    known: dict[str, str] | None = cache.get(key)
+    if known is None:
+        try:
+            listed = gateway.people()
+        except SignedOut:
+            raise
+        except GatewayError:
+            listed = []
+        known = {one.id: one.name or one.email for one in listed if one.tenant == identity.tenant}
+        cache.set(key, known, PEOPLE_KNOWN)
+    return known

@@ -42,8 +42,7 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
         elif not is_waiting(record, limit=settings.CONFIRMATION_LIMIT, now=now_of(identity)):
             state, verdict = "timed_out", NOBODY
         record = listed.get(confirmation_id, record)  # told with more words there
-    book.ask_agents(gateway, [record])
-    book.find_people([record])
+    book.find(gateway, [record])
     after = None
     if state not in ("waiting", "lost"):
         ran = did_run(identity.gateway, record.id)

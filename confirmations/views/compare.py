@@ -26,7 +26,7 @@ def compare(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     last = last_approved(call, listed)
     lines = compared(last.arguments, call.arguments) if last else []
     book = NameBook(identity)
-    book.find_people([last or call])
+    book.find(request.gateway, [last or call])
     context = {
         "call": call,
         "tool": shown(call.tool),

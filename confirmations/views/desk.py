@@ -102,7 +102,7 @@ def waiting(gateway: Gateway, identity: Identity) -> list[tuple[Row, str]]:
         if identity.may_answer(one) and is_waiting(one, limit=settings.CONFIRMATION_LIMIT, now=now)
     ]
     book = NameBook(identity)
-    book.ask_agents(gateway, pending)
+    book.find(gateway, pending)
     return rows_of(book, [(one, "waiting", "") for one in pending])
 
 

@@ -34,7 +34,7 @@ def history(request: SignedInRequest) -> HttpResponse:
         told = told_by_gateway(request.gateway, identity)
         book.find_people([call for call, _ in told])
         if "agent" in filters.wanted:
-            book.ask_agents(request.gateway, [call for call, _ in told])
+            book.ask(request.gateway, [call for call, _ in told])
     except SignedOut:
         raise
     except GatewayError as exc:
@@ -43,8 +43,7 @@ def history(request: SignedInRequest) -> HttpResponse:
     found = entries(identity, told, filters, book.names)
     first = (filters.page_number - 1) * A_PAGE
     page = list(islice(found, first, first + A_PAGE + 1))
-    unnamed = [entry.call for entry in page if entry.call and not entry.agent_name(book.names)]
-    book.ask_agents(request.gateway, unnamed)
+    book.ask(request.gateway, [entry.call for entry in page if entry.call])
     context = {
         "rows": [_row(entry, identity, book.names, is_away=bool(problem)) for entry in page[:A_PAGE]],
         "filters": filters,

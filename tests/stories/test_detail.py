@@ -17,7 +17,7 @@ import requests
 from embedded.ids import FILE_MANAGER, FILES
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, SOON, held, resolved_elsewhere, words
+from tests.stories.approving import ANA, BO, OLU, SOON, held, live_page, resolved_elsewhere, words
 
 Arriving = Callable[[str], Visitor]
 HEADERS = {"Accept": "application/json, text/event-stream"}
@@ -238,3 +238,22 @@ def test_a_lost_call_cannot_be_approved_and_says_why(own_portico: Portico, own_g
     resolved_elsewhere(own_gateway, ANA, call, "confirm")  # it says yes
     ended = words(ana.reads(f"/confirmations/{call}/"))
     assert "Approved by you" in ended and "The gateway does not tell what became of it." in ended
+
+
+def test_an_admin_reads_the_names_of_people_who_never_came_here(own_gateway: Embedded, own_portico: Portico) -> None:
+    bo = Visitor(own_portico)
+    bo.signs_in(BO)
+    call = held(own_gateway, ANA, "mail", agent="File manager")
+    assert "for Ana Lima" in words(bo.reads("/confirmations/"))
+    assert "Ana Lima" in words(bo.reads(f"/confirmations/{call}/"))
+    with live_page(bo) as page:
+        page.reads(call, "for Ana Lima")
+        told_live = held(own_gateway, OLU, "mail", agent="File manager")
+        page.reads(told_live, "for Olu Ojo")
+    olu = Visitor(own_portico)
+    olu.signs_in(OLU)
+    assert "Ana Lima" not in olu.reads("/confirmations/")
+    asked = [one["user"] for one in own_gateway.received() if one["path"] == "/api/v1/admin/users"]
+    assert asked == [BO]  # once for all that
+    for person in (bo, olu):
+        person.session.close()
