@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from urllib.parse import urlencode
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 EXPIRING = timedelta(seconds=60)  # left: what the filter calls "less than a minute left"
 RENDERED = 4000  # rows whose markup is kept, of 2 KB each
-TIME_LEFT, QUERY = "\x01", "\x02"  # stand in a rendered row for what differs by moment and by page
+# Stand in a rendered row for what differs by moment and by page. An agent may write anything, but knows none of them.
+TIME_LEFT, QUERY, OPEN = (f"{name}-{token_hex(16)}" for name in ("left", "query", "open"))
 Group = Literal["", "agent", "tool"]
 
 
@@ -108,13 +110,14 @@ def notes_of(standing: Standing, me: str) -> tuple[str, ...]:
 @lru_cache(RENDERED)
 def rendered(row: Row) -> str:
     """Once for everybody who sees the same: it is most of a page's work. `finished` fits it to page and moment."""
-    return render_to_string("confirmations/_row.html", {"row": row, "time_left": TIME_LEFT, "query": QUERY})
+    marks = {"time_left": TIME_LEFT, "query": QUERY, "open": OPEN}
+    return render_to_string("confirmations/_row.html", {"row": row, **marks})
 
 
 def finished(html: str, row: Row, now: datetime, query: str = "", *, is_open: bool = False) -> str:
-    """`now` is by the gateway's clock. Nothing that is escaped can contain the marks."""
+    """`now` is by the gateway's clock."""
     html = html.replace(TIME_LEFT, clock(row.expires_at - now)).replace(QUERY, f"?{query}" if query else "")
-    return html.replace(" data-open", ' data-open aria-current="true"', 1) if is_open else html
+    return html.replace(OPEN, ' aria-current="true"' if is_open else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,3 +39,12 @@ def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: 
     approve.click()
     expect(section).to_contain_text("Approved by you: They are old")
     assert call in demo_gateway.report()["ran"]
+
+
+def test_a_call_whose_name_gives_orders_is_not_answered_by_being_opened(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as admin")
+    call = held(demo_gateway, ANA, "tidy data-open hx-post=confirm/ hx-trigger=load x", agent="File manager")
+    page.goto(f"/confirmations/{call}/")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    expect(page.locator("[hx-trigger=load]")).to_have_count(0)
+    assert call in demo_gateway.report()["held"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
 
 import pytest
 
@@ -77,6 +78,27 @@ def test_a_script_gets_the_call_alone_and_never_one_of_somebody_else(
     assert answer.status_code == 200 and "<html" not in answer.text and "/reports" in answer.text
     refused = gil.gets(f"/confirmations/{call}/", headers={"HX-Request": "true"})
     assert refused.status_code in (403, 404) and "/reports" not in refused.text
+
+
+class Rows(HTMLParser):
+    """The attributes of each row, as a browser reads them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "li" and "data-confirmation" in dict(attrs):
+            self.found.append(dict(attrs))
+
+
+@pytest.mark.parametrize("mark", [" data-open", "\x01", "\x02", "\x03"])
+def test_a_name_adds_nothing_to_the_row_that_it_stands_in(bo: Visitor, gateway: Embedded, mark: str) -> None:
+    tool = f"tidy{mark} hx-post=confirm/ hx-trigger=load x"
+    call = held(gateway, ANA, tool, "low", "File manager")
+    (row,) = Rows(bo.reads(f"/confirmations/{call}/?q=tidy")).found
+    assert row["data-tool"] == tool and "hx-post" not in row
 
 
 def test_a_page_beside_an_open_one_says_the_same(bo: Visitor, gateway: Embedded) -> None:
