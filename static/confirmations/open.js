@@ -15,7 +15,8 @@ let position = 0 // among the rows, of the one that was open last: the next one 
 const rows = () => [...list.querySelectorAll("[data-confirmation]")]
 export const rowOf = id => rows().find(row => row.dataset.confirmation === id)
 export const openId = () => detail.dataset.of ?? ""
-export const section = () => place.querySelector("[data-confirmation]")
+/** The call that is read here; none while another one is on its way: what is still seen then was left behind. */
+export const section = () => [...place.querySelectorAll("section[data-confirmation]")].find(one => one.dataset.confirmation === openId())
 
 /** The row that waits next after the open one, or before it; the first one when none is open. */
 export function neighbour(step) {

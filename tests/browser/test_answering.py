@@ -14,6 +14,9 @@ CHANGES_UNDER_THE_POINTER = """async button => {
   await new Promise(requestAnimationFrame)
   button.click()
 }"""
+PRESSES = """keys => {
+  for (const key of keys) document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }))
+}"""
 LONG_ENOUGH = "since => performance.now() - since > 650"
 
 
@@ -39,6 +42,22 @@ def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: 
     approve.click()
     expect(section).to_contain_text("Approved by you: They are old")
     assert call in demo_gateway.report()["ran"]
+
+
+def test_no_key_answers_a_call_that_was_left_for_the_next_one(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as admin")
+    page.goto("/confirmations/")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    left, following = (held(demo_gateway, ANA, "delete_file", risk, "File manager") for risk in ("high", "low"))
+    expect(page.locator("li[data-confirmation]")).to_have_count(2)
+    page.route(f"**/confirmations/{following}/", lambda _: None)  # is long on its way
+    page.keyboard.press("j")
+    expect(page.locator(f'section[data-confirmation="{left}"]')).to_be_visible()
+    page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))
+    page.evaluate(PRESSES, ["j", "a"])
+    expect(page).to_have_url(f"{page.url.split('/confirmations/')[0]}/confirmations/{following}/")
+    page.get_by_text("Opening the call").wait_for()
+    assert not [one for one in demo_gateway.received() if left in one["path"] and one["method"] == "POST"]
 
 
 def test_a_call_whose_name_gives_orders_is_not_answered_by_being_opened(window: Window, demo_gateway: Embedded) -> None:
