@@ -27,6 +27,12 @@ document.addEventListener("submit", event => {
   else if (event.submitter?.dataset.give) event.target.querySelector("[name=ask]")?.remove()
 })
 
+document.addEventListener("keydown", event => {
+  if (event.key !== "Enter" || event.target.name !== "tool_name") return
+  event.preventDefault() // it would press the first button, which rejects: nobody types a name for that
+  event.target.form.elements.reason.focus()
+})
+
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   answered = detail.elt.closest("section[data-confirmation]")?.dataset.confirmation ?? ""
 })

@@ -39,6 +39,8 @@ def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: 
     expect(section.get_by_role("alert")).to_contain_text("please type the name of its tool: wipe_folder")
     expect(reason).to_have_value("They are old")
     name.fill("wipe_folder")
+    name.press("Enter")  # rejects nothing
+    expect(reason).to_be_focused()
     approve.click()
     expect(section).to_contain_text("Approved by you: They are old")
     assert call in demo_gateway.report()["ran"]
