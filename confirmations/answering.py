@@ -50,7 +50,8 @@ def check(by: Answerer, asked: Confirmation, given: Given) -> None:
         raise Changed
     if given.sort is not None and given.sort != sort_of(asked):
         raise NotTaken("This call is not of one kind with the others. Please open it.")
-    claims.refuse(by, asked)
+    if given.approve or holds.open_hold(by.identity.gateway, asked.id) is None:
+        claims.refuse(by, asked)  # but a rejection by anyone stops an approval that is kept
     if not given.approve:
         return
     if asked.risk == "critical":

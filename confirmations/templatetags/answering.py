@@ -47,7 +47,8 @@ def what_is_possible(context: Context, item: Item) -> May:
         may.claim, may.release = False, True
         may.notes.append(f"You look into this until {claim.until:%H:%M:%S} UTC; others leave it to you until then.")
     elif claim:
-        may.approve = may.reject = may.claim = False
+        may.approve = may.claim = False
+        may.reject = may.sends_in is not None  # a rejection by anyone stops an approval that is kept
         may.take_over = user.reviews_a_tenant
         may.notes.append(f"{claim.name} is looking into this until {claim.until:%H:%M:%S} UTC.")
     if needs_two(item.risk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,20 @@ def test_a_rejection_by_anyone_wins_over_an_approval_that_is_kept(come: Arriving
     assert "Rejected by Ana Lima: no" in told
     assert "Your approval of delete_file was cancelled before it was sent: Ana Lima rejected the call" in told
     assert "cancelled before" not in words(bo.reads("/confirmations/"))  # told once
+    assert gateway.report()["answers"][call] == "reject" and sent(gateway, call) == 1
+
+
+def test_a_claim_shields_no_approval_that_is_kept(come: Arriving, gateway: Embedded) -> None:
+    bo, ana = come(BO), come(ANA)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="claimed.txt")
+    bo.posts(f"/confirmations/{call}/claim/")
+    refused = ana.posts(f"/confirmations/{call}/reject/", reason="no")
+    assert refused.status_code == 409 and "Bo Adler is looking into this" in words(refused.text)
+    bo.posts(f"/confirmations/{call}/confirm/")
+    page = ana.reads(f"/confirmations/{call}/")
+    assert "a rejection by anyone still stops it" in words(page)
+    assert re.search('data-give="reject">Reject', page) and re.search('data-give="approve" disabled', page)
+    assert "Rejected: delete_file" in words(ana.posts(f"/confirmations/{call}/reject/", reason="no").text)
     assert gateway.report()["answers"][call] == "reject" and sent(gateway, call) == 1
 
 
