@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, Sort, sort_of
 from confirmations.detail import as_text
 from confirmations.identity import NameBook
-from confirmations.items import Names, hash_of
+from confirmations.items import Names, hash_as_shown, hash_of
 from confirmations.turns import NotTaken
 from gateway import Confirmation, Risk
 from gateway.errors import GatewayError, SignedOut
@@ -34,10 +34,12 @@ class Chosen(NamedTuple):
 class Fact(NamedTuple):
     name: str
     text: str  # whole, with what hides in it made visible
+    is_written: bool  # by the agent, name and all: it may call an argument "Agent"
 
 
 class One(NamedTuple):
     chosen: str  # as `Chosen.of` reads it
+    seen: str  # in the same way: the id, and the hash of the item as it is shown
     facts: list[Fact]  # of the columns
 
 
@@ -46,7 +48,7 @@ class Comparison:
     tool: str
     risk: Risk
     same: list[Fact]
-    columns: list[str]
+    columns: list[Fact]  # as the first of them has them
     calls: list[One]
     left_out: int  # were ticked, and wait no longer
 
@@ -82,15 +84,18 @@ def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
     book = NameBook(by.identity)
     book.find(by.gateway, calls)
     facts = [_facts(one, book.names) for one in calls]
-    names = [fact.name for fact in facts[0]]
-    differ = [at for at in range(len(names)) if len({row[at].text for row in facts}) > 1]
+    differ = [at for at in range(len(facts[0])) if len({row[at].text for row in facts}) > 1]
     return Comparison(
         tool=shown(calls[0].tool),
         risk=calls[0].risk,
         same=[fact for at, fact in enumerate(facts[0]) if at not in differ],
-        columns=[names[at] for at in differ],
+        columns=[facts[0][at] for at in differ],
         calls=[
-            One(f"{call.id}:{hash_of(call.arguments)}", [row[at] for at in differ])
+            One(
+                f"{call.id}:{hash_of(call.arguments)}",
+                f"{call.id}:{hash_as_shown(call)}",
+                [row[at] for at in differ],
+            )
             for call, row in zip(calls, facts, strict=True)
         ],
         left_out=len(chosen) - len(calls),
@@ -99,15 +104,23 @@ def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
 
 def _facts(call: Confirmation, names: Names) -> list[Fact]:
     agent = shown(call.agent_name or names.agents.get(call.agent_id, "") or call.agent_id)
-    written = [Fact(shown(name), shown(as_text(call.arguments[name]))) for name in sorted(call.arguments)]
-    return [Fact("Agent", agent or "none"), Fact("For", shown(names.who(call.end_user))), *written]
+    written = [Fact(shown(name), shown(as_text(call.arguments[name])), True) for name in sorted(call.arguments)]
+    return [Fact("Agent", agent or "none", False), Fact("For", shown(names.who(call.end_user)), False), *written]
 
 
-def answer_each(by: Answerer, chosen: Sequence[Chosen], *, approve: bool, reason: str) -> list[Told]:
-    """One after the other, each like a single answer. Raises NotTaken when they may not be answered together."""
+def answer_each(
+    by: Answerer, chosen: Sequence[Chosen], *, approve: bool, reason: str, seen: Mapping[str, str]
+) -> list[Told]:
+    """One after the other, each like a single answer. Raises NotTaken when they may not be answered together.
+
+    `seen` is {id: hash of the item as it was shown}; nothing of those that a program answers.
+    """
     calls = together(by, chosen)
     sort = sort_of(calls[0]) if calls else Sort("", "", "")
-    return [_answer(by, one, Given(approve, reason, arguments_hash=one.arguments_hash, sort=sort)) for one in chosen]
+    return [
+        _answer(by, one, Given(approve, reason, seen.get(one.id, ""), arguments_hash=one.arguments_hash, sort=sort))
+        for one in chosen
+    ]
 
 
 def _answer(by: Answerer, one: Chosen, given: Given) -> Told:

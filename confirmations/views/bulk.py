@@ -30,8 +30,9 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, chosen, given.get("answer", ""), given.get("reason", ""), form.problem, 400)
     approve = form.cleaned_data["answer"] == "approve"
+    seen = dict(Chosen.of(text) for text in given.getlist("seen"))
     try:
-        told = answer_each(Answerer.of(request), chosen, approve=approve, reason=form.cleaned_data["reason"])
+        told = answer_each(Answerer.of(request), chosen, approve=approve, reason=form.cleaned_data["reason"], seen=seen)
     except NotTaken as exc:
         return _ask(request, chosen, given.get("answer", ""), given.get("reason", ""), exc.message, exc.status)
     return _page(request, "confirmations/_bulk_result.html", {"told": told, "approve": approve})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -28,11 +30,13 @@ def ticked(visitor: Visitor, *calls: str) -> list[str]:
     return [f"{call}:{found[call]}" for call in calls]
 
 
-def posts(visitor: Visitor, items: list[str], answer: str, reason: str = "") -> requests.Response:
+def posts(
+    visitor: Visitor, items: list[str], answer: str, reason: str = "", seen: Sequence[str] = ()
+) -> requests.Response:
     token = visitor.csrf_token()
     return visitor.session.post(
         visitor.portico.url + PATH,
-        data={"csrfmiddlewaretoken": token, "item": items, "answer": answer, "reason": reason},
+        data={"csrfmiddlewaretoken": token, "item": items, "seen": seen, "answer": answer, "reason": reason},
         headers={"Referer": visitor.portico.url + "/confirmations/"},
         timeout=30,
     )
@@ -53,6 +57,32 @@ def test_the_page_says_what_is_the_same_and_what_differs(bo: Visitor, gateway: E
     assert all(f"/files/{n}" in differs and f"/files/{n}" not in same for n in range(3))
     assert "Approve 3" not in text
     assert all(call in gateway.report()["held"] for call in calls)
+
+
+def test_an_argument_that_is_called_like_a_fact_is_said_to_be_the_agents(bo: Visitor, gateway: Embedded) -> None:
+    calls = [
+        held(gateway, ANA, "pay", agent="File manager", Agent="Treasury", For=someone) for someone in ("Bo", "Olu")
+    ]
+    page = bo.gets(PATH, params={"item": ticked(bo, *calls), "answer": "approve"}).text
+    same, differs = page.split("What differs", 1)
+    assert "Agent File manager" in words(same) and "Written by the agent Agent Treasury" in words(same)
+    assert re.search("Call Written by the agent For 1 (Bo 2 Olu|Olu 2 Bo)", words(differs))
+    assert 'data-label="Written by the agent: For"' in differs
+
+
+def test_the_record_says_what_each_of_several_looked_like(bo: Visitor, gateway: Embedded) -> None:
+    calls = several(gateway, 2, "seen_together")
+    items = ticked(bo, *calls)
+    alone = {call: re.findall(r'name="seen" value="(\w+)"', bo.reads(f"/confirmations/{call}/"))[0] for call in calls}
+    page = bo.gets(PATH, params={"item": items, "answer": "reject"}).text
+    seen = re.findall(r'name="seen" value="([^"]+)"', page)
+    assert dict(one.split(":") for one in seen) == alone
+    stale = [f"{calls[0]}:{alone[calls[1]]}", f"{calls[1]}:{alone[calls[1]]}"]
+    told = words(posts(bo, items, "reject", "not these", stale).text)
+    assert "This call changed since it was shown to you" in told and told.count("Rejected: seen_together") == 1
+    posts(bo, items[:1], "reject", "not these", seen)
+    rows = bo.reads("/confirmations/history/decisions.jsonl?tool=seen_together").splitlines()
+    assert {row["confirmation_id"]: row["shown"] for row in map(json.loads, rows)} == alone
 
 
 def test_each_is_answered_and_told_about_by_itself(bo: Visitor, ana: Visitor, gateway: Embedded) -> None:
