@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, NOTHING_RAN, State, shape_of, state_of, verdict_of
+from confirmations.items import GONE, NOTHING_RAN, State, doubt_of, shape_of, state_of, verdict_of
 from confirmations.models import FirstApproval
 from confirmations.record import Evidence, Kind, record
 from confirmations.turns import LOOK_AGAIN, forget, note
@@ -213,7 +213,7 @@ def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, 
         return outcome
     other = _verdict(by.identity, written, me="")
     mine = "approval" if given.approve else "rejection"
-    verdict = f"Cannot be sure: the gateway took {by.user}'s {mine} and another answer; its record says “{other}”"
+    verdict = doubt_of(str(by.user), approve=given.approve, said=other)
     sentence = (
         f"The gateway took your {mine} of {asked.tool}, and another answer that came from outside Portico. "
         f"Which one it acted on cannot be said for sure. Its record says: {other}."

@@ -457,8 +457,9 @@ class Hub:
             self.loop.call_later(RECORDED_WITHIN / 10, self.look)
             return None
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
-        doubt = await _in_database(doubt_about, self.identity.gateway, record.id)
         await self._name(gateway, [record])
+        said = verdict_of(record, self._book.names, me="")
+        doubt = await _in_database(doubt_about, self.identity.gateway, record, said)
         return self._leave(shown, state, doubt or verdict_of(record, self._book.names, self.identity.person, ran=ran))
 
     def _leave(self, shown: Shown, state: State, verdict: str) -> None:

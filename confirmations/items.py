@@ -208,6 +208,12 @@ def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool |
     return f"{said} ({NOTHING_RAN})" if state == "approved" and ran is False else said
 
 
+def doubt_of(who: str, *, approve: bool, said: str) -> str:
+    """For a call of which the gateway took an answer of this person, and has another on record: `said`, in words."""
+    mine = "approval" if approve else "rejection"
+    return f"Cannot be sure: the gateway took {who}'s {mine} and another answer; its record says “{said}”"
+
+
 NOBODY = "Timed out: nobody answered in time"
 NOTHING_RAN = "nobody was waiting any more: nothing ran"
 LOST = "Lost by the gateway: it no longer holds this call, so nothing can run"

@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from confirmations.items import doubt_of, state_of
+from gateway import Confirmation
+
 ANSWERED_WITHIN = timedelta(seconds=10)  # from the click to the record
 
 
@@ -194,13 +197,20 @@ def did_run(gateway: str, confirmation_id: str) -> bool | None:
     return decisions.exclude(ran=None).values_list("ran", flat=True).first()
 
 
-def doubt_about(gateway: str, confirmation_id: str) -> str:
+def doubt_about(gateway: str, record: Confirmation, said: str) -> str:
     """A verdict for a call of which nobody can be sure how it ended, else an empty text.
 
-    For calls that the gateway has just shown to whoever asks.
+    For calls that the gateway has just shown to whoever asks; `said` is what its record says, in words.
     """
-    doubts = Decision.objects.filter(gateway=gateway, confirmation_id=confirmation_id, kind=Decision.Kind.UNSURE)
-    return doubts.values_list("outcome", flat=True).first() or ""
+    decisions = Decision.objects.filter(gateway=gateway, confirmation_id=record.id)
+    unsure = decisions.filter(kind=Decision.Kind.UNSURE).values_list("outcome", flat=True).first()
+    if unsure is not None:
+        return unsure
+    # The gateway may write another answer down later than it took ours.
+    taken = decisions.filter(kind__in=(Decision.Kind.APPROVED, Decision.Kind.REJECTED)).first()
+    if taken is None or taken.approve == (state_of(record) == "approved"):
+        return ""
+    return doubt_of(taken.who_name, approve=taken.approve, said=said)
 
 
 def is_being_answered(gateway: str, confirmation_id: str) -> bool:

@@ -46,7 +46,7 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
     after = None
     if state not in ("waiting", "lost"):
         ran = did_run(identity.gateway, record.id)
-        doubt = doubt_about(identity.gateway, record.id)
+        doubt = doubt_about(identity.gateway, record, verdict_of(record, book.names, me=""))
         verdict = verdict or doubt or verdict_of(record, book.names, identity.person, ran=ran)
         if state == "approved" and ran is not False:
             after = aftermath_of(gateway, record)

@@ -333,6 +333,10 @@ def test_an_approval_that_the_gateway_wrote_down_as_a_rejection_is_said_to_be_un
     assert "Rejected by Ana Lima: no" in told and "You approved" in told
     assert "Portico sent an approval and the gateway recorded a rejection" in told and "cannot be sure" in told
     assert call in bo.reads(f"{HISTORY}?state=differs")
+    for who in (ana, bo):
+        page = words(who.reads(f"/confirmations/{call}/"))
+        assert "Cannot be sure: the gateway took Bo Adler's approval and another answer" in page
+        assert "its record says “Rejected by Ana Lima: no”" in page
 
 
 @pytest.fixture(scope="module")
