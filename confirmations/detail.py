@@ -148,6 +148,7 @@ class Schema:
     kinds: tuple[str, ...]
     properties: Mapping[str, Any]
     required: tuple[str, ...]
+    names_keys: bool  # says which keys there are, or that there are none
     is_open: bool  # takes keys that it does not name, of which it says what they are
 
     @classmethod
@@ -163,10 +164,19 @@ class Schema:
                 properties = {**named, **properties}
             if isinstance(names := part.get("required"), list):
                 required += [name for name in names if isinstance(name, str)]
-        is_open = any(
-            part.get("patternProperties") or isinstance(part.get("additionalProperties"), dict) for part in parts
+        return cls(
+            root,
+            parts[0] if parts else {},
+            tuple(dict.fromkeys(kinds)),
+            properties,
+            tuple(required),
+            names_keys=any(
+                isinstance(part.get("properties"), dict) or part.get("additionalProperties") is False for part in parts
+            ),
+            is_open=any(
+                part.get("patternProperties") or isinstance(part.get("additionalProperties"), dict) for part in parts
+            ),
         )
-        return cls(root, parts[0] if parts else {}, tuple(dict.fromkeys(kinds)), properties, tuple(required), is_open)
 
     def within(self, name: str) -> Schema:
         return Schema.of(self.root, self.properties[name]) if name in self.properties else NOTHING_SAID
@@ -243,9 +253,9 @@ def _rows(given: Mapping[str, Any], schema: Schema, level: int) -> Iterator[Row]
             continue
         value = holder[name]
         marks = tuple(inner.complaints(value))
-        if outer.properties and name not in outer.properties and not outer.is_open:
+        if outer.names_keys and name not in outer.properties and not outer.is_open:
             marks = ("not in schema", *marks)
-        if isinstance(value, dict) and value and inner.properties:
+        if isinstance(value, dict) and value and inner.names_keys:
             yield Row(label, level, None, wanted, about, marks, ())
             left += [(one, value, inner, level + 1) for one in reversed(_names(value, inner))]
         else:

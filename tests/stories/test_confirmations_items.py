@@ -336,6 +336,15 @@ def test_arguments_stand_by_their_schema_and_what_does_not_fit_is_marked() -> No
     assert (rows[0].wanted, str(rows[0].about), rows[2].wanted) == ("string", "Who gets it⟨U+202E⟩", "string or null")
 
 
+@pytest.mark.parametrize("schema", [{"type": "object", "properties": {}}, {"additionalProperties": False}])
+def test_what_a_tool_that_takes_nothing_is_given_is_marked(schema: Any) -> None:
+    inner = {"properties": {"options": schema}}
+    (row,) = detail_of(asked(arguments={"force": True}, input_schema=schema), "").rows
+    assert (str(row.name), row.marks) == ("force", ("not in schema",))
+    _, row = detail_of(asked(arguments={"options": {"force": True}}, input_schema=inner), "").rows
+    assert (str(row.name), row.level, row.marks) == ("force", 1, ("not in schema",))
+
+
 @pytest.mark.parametrize(
     "schema",
     [
