@@ -153,7 +153,7 @@ def _shown_anew(request: SignedInRequest, confirmation_id: str, problem: str, st
 
 
 def _not_taken(request: SignedInRequest, confirmation_id: str, problem: str, status: int) -> HttpResponse:
-    """The form again, with what was typed and why it was not taken."""
+    """The form again, with what was typed and why it was not taken; the whole call where that is not what was shown."""
     try:
         item = _item(request, confirmation_id, problem)
     except GatewayUnavailable as exc:
@@ -166,6 +166,8 @@ def _not_taken(request: SignedInRequest, confirmation_id: str, problem: str, sta
         return render(request, "gateway_error.html", context, status=status)
     if not request.htmx:
         return desk(request, item, status)
+    if (seen := request.POST.get("seen")) and seen != item.seen:  # the form would vouch for what nobody has seen
+        return render(request, "confirmations/_detail.html", {"item": item})
     # htmx swaps nothing on an error's status, and only the form is to change.
     response = render(request, "confirmations/_answer.html", {"item": item})
     response["HX-Retarget"] = "closest [data-answering]"

@@ -279,6 +279,8 @@ def test_a_form_that_htmx_posts_swaps_its_own_item(ana: Visitor, gateway: Embedd
 
     again, place = posts("reject", reason="")
     assert place == "closest [data-answering]" and "a reason is needed" in again and "<form" in again
+    anew, place = posts("reject", reason="", seen="0" * 64)  # of something else than what the form would vouch for
+    assert not place and "a reason is needed" in anew and 'class="detail' in anew and "swap" in words(anew)
     item, place = posts("reject", reason="because")
     assert not place and "Rejected by you: because" in words(item) and f'data-confirmation="{call}"' in item
     item, _ = posts("confirm")
