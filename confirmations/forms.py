@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
+from confirmations.characters import visible
 from confirmations.decisions import Given
 
 LONGEST_REASON = 2000
 NEEDS_REASON = "Please say why: a reason is needed to reject."
 
 
+class ReasonField(forms.CharField):
+    """What somebody wrote; empty when nothing of it can be seen."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        letters = "".join(text.split())
+        return "" if visible(letters)[1] == len(letters) else text
+
+
 class AnswerForm(forms.Form):
-    reason = forms.CharField(
+    reason = ReasonField(
         required=False,
         max_length=LONGEST_REASON,
         error_messages={"max_length": f"Please keep the reason to {LONGEST_REASON} characters."},
@@ -42,7 +54,7 @@ class AnswerForm(forms.Form):
 
 class BulkForm(forms.Form):
     answer = forms.ChoiceField(choices=[("approve", "approve"), ("reject", "reject")])
-    reason = forms.CharField(required=False, max_length=LONGEST_REASON)
+    reason = ReasonField(required=False, max_length=LONGEST_REASON)
 
     def clean(self) -> None:
         if self.cleaned_data.get("answer") == "reject" and not self.cleaned_data.get("reason"):
