@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from confirmations.characters import Text, marked
@@ -14,6 +14,7 @@ from gateway.errors import GatewayError, SignedOut
 
 AROUND = timedelta(seconds=10)  # the entry is made just before the call is held
 ENOUGH = 100  # entries of one tool within that time
+FOLLOWED = timedelta(seconds=330)  # from the answer on, as long as a tool may take: a page looks again until then
 
 Tone = Literal["success", "warning", "danger", "info"]
 
@@ -25,6 +26,7 @@ class Aftermath:
     sentence: str
     tone: Tone
     told: Text | None = None  # what the tool answered
+    may_change: bool = False  # soon
 
 
 def aftermath_of(gateway: Gateway, call: Confirmation) -> Aftermath:
@@ -39,11 +41,12 @@ def aftermath_of(gateway: Gateway, call: Confirmation) -> Aftermath:
         return Aftermath(UNKNOWN, "info")
     for entry in page.entries:
         if entry.confirmation_id == call.id:  # nothing less is certain: a call may be made twice in a second
-            return _told_by(entry)
+            is_fresh = call.resolved_at is not None and datetime.now(UTC) - call.resolved_at < FOLLOWED
+            return _told_by(entry, is_fresh=is_fresh)
     return Aftermath(UNKNOWN, "info")
 
 
-def _told_by(entry: AuditEntry) -> Aftermath:
+def _told_by(entry: AuditEntry, *, is_fresh: bool) -> Aftermath:
     took = f" It took {entry.duration:.1f} s, the wait for an answer included." if entry.duration else ""
     told = marked(_words(entry.result)) if entry.result not in (None, {}) else None
     match entry.status:
@@ -56,7 +59,8 @@ def _told_by(entry: AuditEntry) -> Aftermath:
         case "failed":
             return Aftermath(f"It failed: the tool was not reached, or refused the call.{took}", "danger", told)
         case "pending":
-            return Aftermath("It was let through. The gateway has not written down an end of it.", "info")
+            sentence = "It was let through. The gateway has not written down an end of it."
+            return Aftermath(sentence, "info", may_change=is_fresh)
     return Aftermath(UNKNOWN, "info")
 
 

@@ -34,7 +34,7 @@ document.addEventListener("keydown", event => {
 })
 
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  answered = detail.elt.closest("section[data-confirmation]")?.dataset.confirmation ?? ""
+  answered = detail.elt.closest("[data-answer]") ? (detail.elt.closest("section[data-confirmation]")?.dataset.confirmation ?? "") : ""
 })
 
 document.addEventListener("htmx:afterSettle", () => {

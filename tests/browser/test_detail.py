@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from playwright.sync_api import Page, Request, expect
@@ -125,3 +126,21 @@ def test_ids_and_the_very_json_are_copied(window: Window, demo_gateway: Embedded
     expect(page.get_by_role("link", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == '{"a":1,"b":"\u202e"}'
     resolved_elsewhere(demo_gateway, ANA, call, "reject", reason="no")
+
+
+@in_one_dialect
+def test_a_page_follows_an_approved_call_until_the_tool_has_answered(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as user")
+    call = held(demo_gateway, ANA, "delete_file", agent="File manager", path="/slow.txt")
+    resolved_elsewhere(demo_gateway, ANA, call, "confirm")
+    made = {"toolName": "delete_file", "confirmationId": call, "createdAt": datetime.now(UTC).isoformat()}
+    ids = {"id": "entry", "userId": "u", "endUserId": "u", "providerId": "p"}
+    for told in ({"status": "pending"}, {"status": "completed", "result": {"content": [{"text": "Deleted"}]}}):
+        body = {"data": [{**made, **ids, **told}], "pagination": {"limit": 100, "offset": 0, "total": 1}}
+        demo_gateway.dial(fail={"path": "/api/v1/audit/logs", "status": 200, "body": body})
+    opened(page, call)
+    after = page.get_by_role("region", name="What became of it")
+    expect(after).to_contain_text("It was let through")
+    expect(after).to_contain_text("It ran.")
+    expect(after).to_contain_text("Deleted")
+    demo_gateway.dial(fail=None)
