@@ -10,6 +10,7 @@ urlpatterns = [
     path("icon/<int:number>.svg", desk.icon, name="icon"),
     path("bulk/", bulk.bulk, name="bulk"),
     path("<str:confirmation_id>/", desk.detail, name="detail"),
+    path("<str:confirmation_id>/row/", desk.row, name="row"),
     path("<str:confirmation_id>/compare/", compare.compare, name="compare"),
     path("<str:confirmation_id>/arguments.json", compare.arguments, name="arguments"),
     path("<str:confirmation_id>/confirm/", answering.confirm, name="confirm"),

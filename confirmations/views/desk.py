@@ -51,6 +51,18 @@ def detail(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     return desk(request, item)
 
 
+@signed_in
+@require_GET
+def row(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
+    """The call as it stands in the list, however it ended: for a page that was away when that was told."""
+    identity = Identity.of(request.user, request.kept)
+    item = read(request.gateway, identity, confirmation_id)
+    book = NameBook(identity)
+    book.ask_agents(request.gateway, [item.call])
+    ((one, html),) = rows_of(book, [(item.call, item.state, item.verdict)])
+    return HttpResponse(finished(html, one, now_of(identity)))
+
+
 @require_GET
 @cache_control(max_age=31_536_000, immutable=True)  # seconds: it shows what its address says
 def icon(request: HttpRequest, number: int) -> HttpResponse:

@@ -1,12 +1,14 @@
 // Keeps the list of the desk in step with the socket. While pointer or focus is in it nothing moves: new calls gather behind a bar and
 // decided ones keep their place; else each goes where it belongs. Without it: the list is right when it is loaded.
 import { offer, startFiltering, wanted } from "confirmations/filters"
+import { fetched } from "confirmations/fragment"
 import { elements, fits, groupOf, inOrder, isWaiting } from "confirmations/rows"
 
 const list = document.querySelector("[data-desk]")
 const bar = document.querySelector("[data-fresh]")
 const known = new Map() // id -> its row, as it was told last, shown or not
 const FADES = 4000 // ms that a verdict is fully there before it fades
+const STAYS = 6000 // ms until it is gone, where no socket says so
 const hovers = matchMedia("(hover: hover)")
 let offset = 0 // ms: the gateway's clock minus this one
 
@@ -83,6 +85,22 @@ function settle() {
   tally()
 }
 
+/** Calls that ended while this page was away: how each did is asked for, and shown as if it had been told. */
+async function catchUp(rows) {
+  for (const row of rows) {
+    const id = idOf(row)
+    try {
+      const fresh = await fetched(`/confirmations/${encodeURIComponent(id)}/row/`)
+      if (known.get(id) !== row || isWaiting(fresh)) continue
+      put(fresh)
+      setTimeout(() => known.get(id) === fresh && drop(id), STAYS)
+    } catch {
+      if (known.get(id) === row) drop(id)
+    }
+    tally()
+  }
+}
+
 function rearrange() {
   const focused = list.contains(document.activeElement) && document.activeElement
   const rows = [...known.values()].filter(isWanted)
@@ -119,8 +137,10 @@ document.addEventListener("confirmations:queue", ({ detail }) => {
   document.querySelector("[data-queue-problem]")?.remove()
   const fresh = elements(detail.html)
   const ids = new Set(fresh.map(idOf))
-  for (const id of [...known.keys()]) if (!ids.has(id)) drop(id)
+  const missing = [...known.values()].filter(row => !ids.has(idOf(row)))
+  for (const row of missing) if (!isWaiting(row)) drop(idOf(row))
   fresh.forEach(put)
+  catchUp(missing.filter(isWaiting))
   startFiltering(rearrange)
   tally()
 })

@@ -4,12 +4,13 @@ import { elements } from "confirmations/rows"
 const kept = new Map() // address -> { version, section: a promise }, of calls that are likely to be opened next
 const KEEPS = 6
 
-async function fetched(address) {
+/** A call as the server renders it at this address. Rejects when it cannot be read. */
+export async function fetched(address) {
   const answer = await fetch(address, { headers: { "HX-Request": "true" } })
   if (!answer.ok || answer.headers.has("HX-Redirect")) throw new Error(`${answer.status}`)
-  const [section] = elements(await answer.text())
-  if (!section?.dataset.confirmation) throw new Error("not a call")
-  return section
+  const [call] = elements(await answer.text())
+  if (!call?.dataset.confirmation) throw new Error("not a call")
+  return call
 }
 
 const addressOf = row => new URL(row.querySelector("a").href).pathname

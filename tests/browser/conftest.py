@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from tests.browser.line import Line
 from tests.embedded import Embedded
 from tests.portico import Portico
 
@@ -87,3 +88,10 @@ def window(browser: Browser, demo: Portico, demo_gateway: Embedded) -> Iterator[
         context.close()
     demo_gateway.dial(reset=True)
     assert not complaints, complaints
+
+
+@pytest.fixture
+def line(demo: Portico) -> Iterator[Line]:
+    line = Line(demo.port)
+    yield line
+    line.close()

@@ -9,7 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from embedded import ids
 from tests.browser.conftest import Window
+from tests.browser.line import Line
 from tests.embedded import Embedded
+from tests.portico import Portico
 from tests.stories.approving import held, resolved_elsewhere
 
 ANA, BO = "user@example.com", "admin@example.com"
@@ -135,3 +137,29 @@ def test_the_person_who_chats_is_asked_inside_the_chat(window: Window, demo_gate
     expect(log).to_contain_text("Rejected by you: still needed")
     expect(log.locator("[data-inline-approval]")).to_have_count(0)
     assert "report.pdf" in str(demo_gateway.report()["files"])
+
+
+def test_what_ended_while_the_page_was_away_is_said_in_its_place(
+    window: Window, line: Line, demo: Portico, demo_gateway: Embedded
+) -> None:
+    page = window("Try as admin", base_url=line.url)
+    page.goto("/confirmations/")
+    is_live(page)
+    call, other = (held(demo_gateway, ANA, "delete_file", agent="File manager", n=n) for n in (1, 2))
+    row(page, call).get_by_role("link").click()
+    expect(opened(page, call).get_by_role("button", name="Approve")).to_be_enabled()
+    line.cut(is_down=True)
+    demo.kill()  # and with it what it knew of calls that were decided
+    resolved_elsewhere(demo_gateway, ANA, call, "reject", reason="no")
+    resolved_elsewhere(demo_gateway, ANA, other, "confirm")
+    demo.start()
+    line.cut(is_down=False)
+    expect(row(page, call)).to_contain_text("Rejected by")
+    expect(opened(page, call)).to_contain_text("no")
+    expect(opened(page, call).get_by_role("button", name="Approve")).to_have_count(0)
+    expect(row(page, other)).to_contain_text("Approved by")
+    page.get_by_role("status", name="Live updates").hover()
+    opened(page, call).click()
+    for one in (call, other):
+        expect(row(page, one)).to_have_count(0)
+    expect(page.get_by_text("Nothing waits for you")).to_be_visible()

@@ -112,7 +112,7 @@ def test_the_hash_is_that_of_the_very_bytes_that_anybody_can_have(
     assert f"Raw JSON · {len(served.content)} bytes" in words(page)
     raw = re.search(r'<pre class="plain"[^>]*aria-label="Raw JSON">(.*?)</pre>', page, re.S)
     assert raw and json.loads(html.unescape(re.sub("<[^>]+>", "", raw[1]))) == arguments
-    for path in ("", "arguments.json", "compare/"):
+    for path in ("", "arguments.json", "compare/", "row/"):
         assert gil.gets(f"/confirmations/{call}/{path}").status_code == 403
 
 
