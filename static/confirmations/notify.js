@@ -2,7 +2,8 @@
 // and a notification of the desktop. Nothing of the arguments, and nothing is ever answered from there. Without it: the badge.
 import { elements, isWaiting } from "confirmations/rows"
 
-const plain = document.title
+let plain = document.title
+let waiting = 0
 const icon = document.querySelector("[data-icon]")
 const file = icon.href
 const QUIET = 5000 // ms between two sentences
@@ -22,8 +23,15 @@ says.role = "status"
 says.ariaLabel = "New approvals"
 document.body.append(says)
 
+const title = () => (document.title = waiting ? `(${waiting}) ${plain}` : plain)
+
+document.addEventListener("desk:opened", ({ detail: { name } }) => {
+  plain = `${name} · Portico`
+  title()
+})
 document.addEventListener("confirmations:count", ({ detail: { number } }) => {
-  document.title = number ? `(${number}) ${plain}` : plain
+  waiting = number
+  title()
   icon.href = number ? `/confirmations/icon/${Math.min(number, 100)}.svg` : file
 })
 

@@ -38,11 +38,13 @@ function mark(id) {
 
 const template = name => document.querySelector(`template[data-${name}]`).content.cloneNode(true)
 
+const tell = () => document.dispatchEvent(new CustomEvent("desk:opened", { detail: { name: section()?.ariaLabel ?? "Approvals" } }))
+
 function put(fresh) {
   place.replaceChildren(fresh)
   detail.scrollTop = 0
   window.htmx?.process(place)
-  document.dispatchEvent(new CustomEvent("desk:opened", { detail: { id: openId() } }))
+  tell()
 }
 
 /** Open the call of this row; `push` says whether going back leads to what is open now. */
@@ -76,6 +78,7 @@ export function close({ push = true } = {}) {
   if (push) history.pushState({}, "", detail.querySelector("[data-back]").pathname + location.search)
   mark("")
   place.replaceChildren(template("nothing"))
+  tell()
   row?.querySelector("a").focus({ preventScroll: true })
 }
 
