@@ -18,7 +18,7 @@ from uuid import UUID
 from ag_ui.core import RunAgentInput
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -45,6 +45,7 @@ BEAT_EVERY = 5.0  # seconds between two signs of life of this process's runs, an
 DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
+END_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts to keep an end, while the database is away
 STOP_LOOK_EVERY, STOP_LOOKS = 0.1, 50  # seconds, and how often, until a run in another process has stopped
 
 _live: dict[UUID, LiveRun] = {}
@@ -80,6 +81,7 @@ class LiveRun:
     answer: Answer = field(init=False)
     task: asyncio.Task[None] | None = None
     cancelled_as: Ending = STOPPED
+    is_ending: bool = False  # how is decided, and is being kept
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
     has_grown: bool = False  # since the answer was saved
 
@@ -111,7 +113,14 @@ class LiveRun:
             logger.exception("run %s", self.id)
             ending = Ending(Run.Status.FAILED, "Something went wrong in Portico itself.")
         self.has_grown = False  # it is saved whole now
+        self.is_ending = True
         await self._end(ending)
+
+    def cancel(self, ending: Ending) -> None:
+        """Have it end like this, where it is not ending anyhow: what keeps its end must not be broken off."""
+        if self.task is not None and not self.is_ending:
+            self.cancelled_as = ending
+            self.task.cancel()
 
     async def _ask(self) -> Ending:
         try:
@@ -195,7 +204,7 @@ class LiveRun:
         if asked:
             html = interrupts.rendered(self.id, asked, parts)
         try:
-            await self._save(
+            await self._keep(
                 parts=parts,
                 interrupts=asked,
                 status=ending.status,
@@ -211,6 +220,16 @@ class LiveRun:
         _live.pop(self.id, None)
         self.answer.log.append("end", {"status": ending.status, "html": html})
         self.answer.log.close()
+
+    async def _keep(self, **columns: object) -> None:
+        """Save it, also where the database is away for a moment: it is not told again."""
+        for pause in END_AGAIN:
+            try:
+                return await self._save(**columns)
+            except (InterfaceError, OperationalError) as exc:
+                logger.warning("the end of run %s is saved again in %s s: %r", self.id, pause, exc)
+                await asyncio.sleep(pause)
+        return await self._save(**columns)
 
     @database_sync_to_async
     def _save(self, **columns: object) -> None:
@@ -312,16 +331,14 @@ async def stop(run_id: UUID) -> None:
 
 @bus.hears("stop run")
 def _hear_stop(payload: str) -> None:
-    if (run := _live.get(UUID(payload))) is not None and run.task is not None:
-        run.cancelled_as = STOPPED
-        run.task.cancel()
+    if (run := _live.get(UUID(payload))) is not None:
+        run.cancel(STOPPED)
 
 
 async def _stop_here(run_id: UUID, ending: Ending = STOPPED) -> None:
     run = _live.get(run_id)
     if run is not None and run.task is not None:
-        run.cancelled_as = ending
-        run.task.cancel()
+        run.cancel(ending)
         await asyncio.wait([run.task])
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sqlite3
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+from typing import Any
 
 import pytest
+from ag_ui.core import RunAgentInput, UserMessage
+from django.db import OperationalError
 
+from agents import runs
+from embedded import ids
+from gateway import Gateway, streams
 from tests.embedded import Embedded
 from tests.portico import BOTH, Portico, Visitor
 from tests.runs.asking import begin, source_of, told
-from tests.stories.following import events_of, transcript
+from tests.stories.following import events_of, eventually, transcript, watched
 
 SOON = {"rate": 40, "count": 120, "story": "geese"}  # three seconds
 LATE = {"rate": 40, "count": 8000, "story": "tides"}
@@ -49,6 +61,56 @@ def test_a_killed_process_leaves_its_answers_interrupted_at_the_next_start(patie
     patient.start()
     ends_as_interrupted(ana, path, run)
     ana.session.close()
+
+
+def test_stop_pressed_again_while_the_first_one_is_kept_breaks_nothing(
+    own_gateway: Embedded, own_portico: Portico
+) -> None:
+    ana = Visitor(own_portico)
+    ana.signs_in("user@example.com")
+    path, run = begin(ana, LATE)
+    next(events_of(ana, run))
+    path_of_database = f"{own_portico.folder.name}/db.sqlite3"
+    with closing(sqlite3.connect(path_of_database)) as database, ThreadPoolExecutor(3) as threads:
+        follower = threads.submit(watched, ana, run)
+        database.execute("BEGIN IMMEDIATE")  # so that the end cannot be written yet
+        stops = [threads.submit(ana.posts, f"/runs/{run}/cancel/", page=path)]
+        eventually(lambda: own_gateway.report()["open_runs"] == 0)
+        stops.append(threads.submit(ana.posts, f"/runs/{run}/cancel/", page=path))
+        wait(stops, timeout=1)
+        database.rollback()
+        assert follower.result(15)[1] == "stopped"
+        assert [stop.result(15).status_code for stop in stops] == [200, 200]
+    assert "Stopped by you" in transcript(ana.reads(path))
+    ana.session.close()
+
+
+async def test_an_end_is_kept_when_the_database_comes_back(gateway: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[dict[str, Any]] = []
+
+    async def save(_: runs.LiveRun, **columns: Any) -> None:
+        tried.append(columns)
+        if len(tried) < 3:
+            raise OperationalError("it is being restarted")
+
+    monkeypatch.setattr(runs.LiveRun, "_save", save)
+    monkeypatch.setattr(runs, "END_AGAIN", (0.0, 0.0))
+    question = UserMessage(id="1", content=json.dumps({"rate": 1000, "count": 20, "story": "owls"}))
+    run = runs.LiveRun(
+        id=uuid.uuid4(),
+        user_id=1,
+        agent_id=ids.METRONOME,
+        conversation_path="/",
+        gateway=Gateway(gateway.url, await asyncio.to_thread(gateway.token, "user@example.com")),
+        question=RunAgentInput(
+            thread_id="t", run_id="r", state={}, messages=[question], tools=[], context=[], forwarded_props={}
+        ),
+        missing=(),
+    )
+    await run.work()
+    assert [columns["status"] for columns in tried] == ["finished"] * 3
+    assert run.log.is_closed
+    await streams.close()
 
 
 def ends_as_interrupted(visitor: Visitor, path: str, run: str) -> None:
