@@ -12,16 +12,20 @@ from agents.models import Run
 from confirmations.api import Call, let_go
 from gateway.errors import GatewayError
 
+LONGEST_PROBLEM = 500  # characters, as `Run` has them; PostgreSQL takes no more, and tools may be many
+
 
 def stop(user: User, kept: GatewaySession, run: Run) -> str:
     """Stop a run; gives a sentence about what became of its approvals, or may still go on, where there is one."""
     async_to_sync(runs.stop)(run.id)
     run.refresh_from_db()
+    if run.is_open:
+        return "It is not stopped yet: the process that works on it does not answer. What it does may still go on."
     if run.status != Run.Status.STOPPED:
         return ""  # it had ended by itself
     sentence = _sentence(user, kept, run)
     if sentence:
-        Run.objects.filter(id=run.id).update(problem=f"Stopped by you. {sentence}")
+        Run.objects.filter(id=run.id).update(problem=f"Stopped by you. {sentence}"[:LONGEST_PROBLEM])
     return sentence
 
 

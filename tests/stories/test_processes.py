@@ -85,6 +85,8 @@ def test_an_answer_whose_process_is_killed_is_interrupted_within_30_seconds(two:
         if name == "block":
             break
     two[0].kill()
+    stopped = there.posts(f"/runs/{run}/cancel/", page=path)
+    assert "It is not stopped yet" in plain(stopped.text)
     ends = [data for _, name, data in events if name == "end"]
     assert ends[-1]["status"] == "interrupted"
     shown = transcript(there.reads(path))
