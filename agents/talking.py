@@ -61,6 +61,7 @@ def say(
     with runs.starting(run.id):
         try:
             with transaction.atomic():
+                _one_at_a_time(conversation)
                 if said := conversation.messages.filter(key=message.key).first():
                     return last_run(said)
                 if open_run(conversation):
@@ -79,7 +80,10 @@ def say(
 
 
 def retry(gateway: Gateway, run: Run) -> Run:
-    """A new run on the same message, the last one. Raises StillAnswering, NotTheLast, SignedOut."""
+    """A new run on the same message, the last one; the same attempt again gives the run that there is.
+
+    Raises StillAnswering, NotTheLast, SignedOut.
+    """
     conversation = run.message.conversation
     if run.message != conversation.messages.filter(replaced_by=None).last():
         raise NotTheLast
@@ -87,6 +91,9 @@ def retry(gateway: Gateway, run: Run) -> Run:
     again = Run(message=run.message, resume=run.resume)
     with runs.starting(again.id):
         with transaction.atomic():
+            _one_at_a_time(conversation)
+            if (latest := last_run(run.message)) != run:
+                return latest
             if open_run(conversation):
                 raise StillAnswering
             again.resume = again.resume or _leave_open_questions(conversation)
@@ -105,6 +112,7 @@ def resume(gateway: Gateway, run: Run, answered: list[dict[str, Any]]) -> None:
     again = Run(message=run.message, resume=interrupts.entries(answered))
     with runs.starting(again.id):
         with transaction.atomic():
+            _one_at_a_time(conversation)
             if open_run(conversation):
                 raise StillAnswering
             asking = Run.objects.filter(id=run.id, status=Run.Status.ASKING)
@@ -122,6 +130,11 @@ def _leave_open_questions(conversation: Conversation) -> list[dict[str, Any]]:
         told += interrupts.entries(left)
         Run.objects.filter(id=run.id).update(status=Run.Status.FINISHED, interrupts=left)
     return told
+
+
+def _one_at_a_time(conversation: Conversation) -> None:
+    """Until the transaction ends, nobody else begins a run here. (SQLite has one transaction at a time anyhow.)"""
+    Conversation.objects.select_for_update().filter(id=conversation.id).first()
 
 
 def open_run(conversation: Conversation) -> Run | None:

@@ -156,6 +156,19 @@ def test_retry_is_a_new_run_on_the_same_message(ana: Visitor, gateway: Embedded)
     assert ana.reads(path).count("message--mine") == 1
 
 
+def test_the_same_retry_sent_again_is_one_run(ana: Visitor, gateway: Embedded) -> None:
+    path, run = ask(ana, ids.UNLUCKY, "give me a 500")
+    watched(ana, run)
+    before = len(gateway.received())
+    with ThreadPoolExecutor(4) as threads:
+        pages = list(threads.map(lambda _: ana.posts(f"/runs/{run}/retry/", page=path), range(4)))
+    assert all("still answering" not in plain(page.text) for page in pages)
+    watched(ana, run_of(ana.reads(path)))
+    ana.posts(f"/runs/{run}/retry/", page=path)  # a form that is replayed when its run has ended
+    assert len([one for one in gateway.received()[before:] if one["path"].endswith("/invoke")]) == 1
+    assert ana.reads(path).count("data-run=") == 2
+
+
 def test_rubbish_between_good_events_does_not_end_the_answer(ana: Visitor) -> None:
     _, run = ask(ana, ids.UNLUCKY, "garbage, please")
     assert watched(ana, run)[1] == "finished"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -96,6 +97,23 @@ def test_an_answer_whose_process_is_killed_is_interrupted_within_30_seconds(two:
     there.posts(f"/runs/{run_of(again.text)}/cancel/", page=path)
     here.session.close()
     there.session.close()
+
+
+def test_messages_at_one_moment_begin_one_run(two: tuple[Portico, Portico]) -> None:
+    here = Visitor(two[0])
+    here.signs_in("user@example.com")
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message="short, about wells")
+    path = page.url.removeprefix(two[0].url)
+    watched(here, run_of(page.text))
+    visitors = [at(here, portico) for portico in (*two, *two)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda one: one.posts(f"{path}messages/", page=path, message="everything of tides"), visitors))
+    shown = here.reads(path)
+    assert shown.count("data-follow=") == 1
+    assert shown.count("message--mine") == 2
+    here.posts(f"/runs/{run_of(shown)}/cancel/", page=path)
+    for one in (here, *visitors):
+        one.session.close()
 
 
 def test_signing_out_in_one_process_ends_what_follows_in_the_other(two: tuple[Portico, Portico]) -> None:
