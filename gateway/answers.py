@@ -37,6 +37,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import StreamBroken
 from gateway.sse import ServerSentEvent
+from gateway.types import writable
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ _PLAIN_DELTA = re.compile(
 )
 """A delta whose text can stand beside its neighbours' inside one JSON string, which is valid only if each of them is:
 no escape and no character goes over an edge."""
+_ESCAPED_NUL = rb"\u0000"
+_ESCAPE = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
 _known_types = frozenset(kind.value for kind in EventType)
 
 
@@ -56,7 +59,8 @@ class Decoder:
     """Turns the server-sent events of one answer into AG-UI events, until `finished`.
 
     Types and fields that are newer than we know are ignored. What is no valid AG-UI is counted and passed over: a
-    sloppy event must not end a run. In the log it leaves a line without its content.
+    sloppy event must not end a run. In the log it leaves a line without its content. What JSON can spell and nobody can
+    keep, NUL and half a surrogate pair, becomes U+FFFD: PostgreSQL takes neither, and the answer would be lost for it.
     """
 
     __slots__ = ("_chunks", "_is_agui", "_is_first", "_run_id", "_thread_id", "finished", "lacks_start", "passed_over")
@@ -131,6 +135,8 @@ class Decoder:
         return [*self._opening(), *self._content(text_in(value)), *self._closing()]
 
     def _agui(self, data: bytes) -> list[Event]:
+        if _ESCAPED_NUL in data:
+            data = _ESCAPE.sub(lambda found: rb"\ufffd" if found[0] == _ESCAPED_NUL else found[0], data)
         try:
             if data.startswith(_DELTA) and not self._chunks.begun and not self._is_first:  # nearly every event there is
                 return [_delta.validate_json(data)]
@@ -180,7 +186,7 @@ class Decoder:
         ]
 
     def _content(self, text: str) -> list[Event]:
-        return [TextMessageContentEvent(message_id=self._run_id, delta=text)] if text else []
+        return [TextMessageContentEvent(message_id=self._run_id, delta=writable(text))] if text else []
 
     def _closing(self) -> list[Event]:
         self.finished = True

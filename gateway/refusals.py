@@ -17,7 +17,7 @@ from gateway.errors import (
     NotOffered,
     SignedOut,
 )
-from gateway.types import MissingService, maybe_text
+from gateway.types import MissingService, maybe_text, writable
 
 
 def refusal(status: int, body: bytes) -> GatewayError:
@@ -34,7 +34,7 @@ def refusal(status: int, body: bytes) -> GatewayError:
     if code == "CREDENTIALS_REQUIRED":
         return CredentialsRequired(MissingService.all_from(doc))
     if code == "RUNTIME_ERROR":
-        return AgentFailed(status, maybe_text(doc, "details"))
+        return AgentFailed(status, writable(maybe_text(doc, "details")))
     if code in BY_CODE:
         return BY_CODE[code](maybe_text(doc, "message"))
     if status == 401 and code in SIGNED_OUT_CODES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from gateway.errors import MalformedReply
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_NO_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
 Risk = Literal["low", "medium", "high", "critical"]
 Status = Literal["pending", "confirmed", "rejected", "expired", "consumed"]
@@ -42,6 +44,11 @@ def maybe_text(doc: Mapping[str, Any], key: str) -> str:
     """The optional string at `key`, or an empty one: gateways say nothing, null or leave it out."""
     value = doc.get(key)
     return value if isinstance(value, str) else ""
+
+
+def writable(text: str) -> str:
+    """With U+FFFD for what JSON can spell and nobody can keep: NUL, and half a surrogate pair."""
+    return _NO_CHARACTER.sub("\ufffd", text)
 
 
 def maybe_time(doc: Mapping[str, Any], key: str) -> datetime | None:

@@ -10,6 +10,7 @@ from ag_ui.core import Event, TextMessageContentEvent
 
 from gateway.answers import Decoder, text_in
 from gateway.errors import StreamBroken
+from gateway.refusals import refusal
 from gateway.sse import ServerSentEvent
 
 STARTED = {"type": "RUN_STARTED", "threadId": "t", "runId": "r"}
@@ -61,6 +62,18 @@ def test_agui_is_passed_on_as_it_is_and_ends_with_its_own_end() -> None:
     assert text(events) == '{"text": "not looked into"}'
     assert decoder.finished
     assert decoder.close() == []
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(rb"a\u0000b", "a\ufffdb"), (rb"a\\u0000b", "a\\u0000b"), (rb"\n\\\u0000\\", "\n\\\ufffd\\")]
+)
+def test_what_no_database_can_keep_is_replaced(told: bytes, kept: str) -> None:
+    decoder = Decoder("t", "r")
+    fed(decoder, STARTED)
+    assert text(decoder.feed(ServerSentEvent("message", raw(told)))) == kept
+    assert text(Decoder("t", "r").whole({"text": "a\0b \ud83d c"})) == "a\ufffdb \ufffd c"
+    refused = refusal(502, b'{"code": "RUNTIME_ERROR", "details": "a\\u0000b"}')
+    assert refused.detail == "a\ufffdb"
 
 
 def test_agui_that_ends_without_saying_so_was_interrupted() -> None:
