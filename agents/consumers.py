@@ -23,7 +23,8 @@ from agents.runlog import RunLog, Whole, encoded, snapshot
 from agents.shared import mirrored
 
 CATCH_UP_EVERY = 1  # second between two looks for a newer snapshot
-BEAT_EVERY = 15  # seconds between comment lines, so that proxies keep the line open
+BEAT_EVERY = 15  # seconds between beats, so that proxies keep the line open and the page knows that it is
+BEAT = b": still here\nevent: beat\ndata: 0\n\n"  # without a number: nothing is newer
 RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -170,7 +171,7 @@ class FollowRun(AsyncConsumer):
                     break
                 elif self.is_beat_due:
                     self.is_beat_due = False
-                    await self._write(b": still here\n\n")
+                    await self._write(BEAT)
                 else:
                     self.waiting = log.changed()
                     await self.waiting

@@ -1,4 +1,6 @@
 // Follows one run: puts what the server sends into its article, until the run's end. Without it: a reload shows the answer.
+const SILENCE = 40000 // ms without an event or a beat, which comes every 15 s: the line is dead, though nobody said so
+const QUIET = 30000 // ms: the longest pause between two attempts
 
 /** Follow the run of an article that says `data-follow`; calls `ended` once. */
 export function follow(article, ended) {
@@ -6,11 +8,36 @@ export function follow(article, ended) {
   const tail = article.querySelector("[data-tail]")
   const sink = () => parts.append(...parts.querySelectorAll(":scope > [data-below]"))
   sink()
-  const source = new EventSource(`${article.dataset.follow}?after=${article.dataset.after}`)
+  const heard = new Map() // by name of an event: what to do with it
+  const on = (name, apply) => heard.set(name, apply)
+  let number = article.dataset.after
+  let pause = 1000
+  let source, timer
 
-  const on = (name, apply) =>
-    source.addEventListener(name, (event) => apply(JSON.parse(event.data)))
+  /** Open the line, after what we have. It comes back by itself, unless it is refused or silent. */
+  function open() {
+    source?.close()
+    source = new EventSource(`${article.dataset.follow}?after=${number}`)
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) again(pause) // a proxy or a process that is being restarted, or nobody signed in
+    })
+    for (const [name, apply] of heard)
+      source.addEventListener(name, ({ data, lastEventId }) => {
+        number = lastEventId || number
+        pause = 1000
+        again(SILENCE)
+        apply(JSON.parse(data))
+      })
+    again(SILENCE)
+  }
 
+  function again(wait) {
+    clearTimeout(timer)
+    if (wait !== SILENCE) pause = Math.min(2 * pause, QUIET)
+    timer = setTimeout(open, wait)
+  }
+
+  on("beat", () => {})
   on("text", ({ delta }) => tail.append(delta))
   on("block", ({ html, tail: rest }) => {
     tail.before(fragment(html))
@@ -23,12 +50,14 @@ export function follow(article, ended) {
     sink()
   })
   on("end", ({ html }) => {
+    clearTimeout(timer)
     source.close()
     tail.remove()
     article.append(fragment(html))
     delete article.dataset.follow
     ended()
   })
+  open()
 }
 
 /** A fragment that the server rendered, and sanitised where an agent wrote it. */

@@ -15,6 +15,7 @@ class Line:
         self.is_down = False
         self.ends: set[asyncio.StreamWriter] = set()
         self.carrying: set[asyncio.Task[Any]] = set()
+        self.stalled: set[asyncio.StreamWriter] = set()
         self.up = threading.Event()
         self.thread = threading.Thread(target=asyncio.run, args=[self.serve()])  # Playwright's loop runs in ours
         self.thread.start()
@@ -41,14 +42,22 @@ class Line:
         self.ends |= {writer, further[1]}
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(pump(reader, further[1]))
-                both.create_task(pump(further[0], writer))
+                both.create_task(self.pump(reader, further[1]))
+                both.create_task(self.pump(further[0], writer))
         except* OSError:
             pass
         finally:
             self.ends -= {writer, further[1]}
             writer.close()
             further[1].close()
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65536):
+            if writer not in self.stalled:
+                writer.write(chunk)
+                await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
 
     def cut(self, *, is_down: bool = False) -> None:
         """Reset every connection; while it is down, new ones too."""
@@ -59,14 +68,10 @@ class Line:
         for end in self.ends:
             end.transport.abort()
 
+    def stall(self) -> None:
+        """Nothing comes any more on the connections that there are, and nobody is told."""
+        self.stalled |= self.ends
+
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.closed.set)
         self.thread.join()
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(65536):
-        writer.write(chunk)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()

@@ -59,6 +59,33 @@ def test_twenty_interruptions_lose_and_double_nothing(window: Window, line: Line
     assert shown(page) == seen
 
 
+def test_a_refused_line_and_a_silent_one_are_opened_again(window: Window, line: Line) -> None:
+    page = window("Try as user", base_url=line.url)
+    page.clock.install()
+    page.goto(f"/agents/{ids.METRONOME}/")
+    page.get_by_role("textbox", name="Message").fill(json.dumps(WANTED))
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/conversations/**")
+    expected = told(WANTED)
+    goes_on(page, expected)
+    page.route("**/events/*", lambda route: route.fulfill(status=401), times=2)  # as a proxy does with a 502
+    line.cut()
+    page.wait_for_timeout(1000)
+    page.clock.fast_forward(5000)
+    page.wait_for_timeout(1000)
+    page.clock.fast_forward(5000)
+    goes_on(page, expected)
+    line.stall()
+    page.wait_for_timeout(500)
+    before = shown(page)
+    page.wait_for_timeout(1000)
+    assert shown(page) == before
+    page.clock.fast_forward(60_000)
+    goes_on(page, expected)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("log")).to_contain_text("Stopped by you")
+
+
 def interrupt(page: Page, line: Line, way: str, tabs: list[Page]) -> None:
     match way:
         case "reload":

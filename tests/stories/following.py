@@ -29,7 +29,7 @@ def events_of(visitor: Visitor, run: str, after: int = 0) -> Generator[tuple[int
         assert response.headers["content-type"].startswith("text/event-stream")
         for frame in frames_of(response):
             fields = dict(line.split(": ", 1) for line in frame.split("\n") if not line.startswith(":"))
-            if "event" in fields:
+            if "id" in fields:
                 yield int(fields["id"]), fields["event"], json.loads(fields["data"])
 
 
