@@ -44,6 +44,17 @@ function stayPut() {
   setTimeout(() => log.removeAttribute("aria-live"), 1000) // milliseconds
 }
 
+/** What was sent, without what is here already: another look was faster, or it was sent before and its answer was lost. */
+function onlyFresh(html) {
+  const template = document.createElement("template")
+  template.innerHTML = html // rendered by our own templates
+  const here = [...log.querySelectorAll("article")]
+  const isHere = ({ id, dataset }) => here.some((one) => (id ? one.id === id : one.dataset.run === dataset.run))
+  const doubles = [...template.content.querySelectorAll("article")].filter(isHere)
+  doubles.forEach((article) => article.remove())
+  return doubles.length ? template.innerHTML : html
+}
+
 function answering(article) {
   if (!send) return
   send.querySelector("button").hidden = Boolean(article)
@@ -87,6 +98,7 @@ if (message) {
 if (log) {
   log.addEventListener("scroll", look, { passive: true })
   log.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
+    if (target.matches("[data-end-of-log]") && detail.shouldSwap) detail.serverResponse = onlyFresh(detail.serverResponse)
     if (!target.matches("[data-earlier]") || !detail.shouldSwap) return
     log.setAttribute("aria-live", "off")
     fromEnd = log.scrollHeight - log.scrollTop

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Window, in_one_dialect
 from tests.browser.test_pages import SIZES, is_fine, until
@@ -142,6 +142,29 @@ def test_two_tabs_show_the_same_and_an_edit_survives_a_reload(window: Window) ->
     two.evaluate("dispatchEvent(new Event('focus'))")
     expect(two.get_by_role("article", name="You").last).to_contain_text("fourth, edited")
     expect(two.get_by_role("article", name="You")).to_have_count(4)
+
+
+def test_a_message_whose_receipt_was_lost_is_there_once_when_it_is_sent_again(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "first thing")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/messages/", lose, times=1)
+    say(page, "second thing")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.get_by_role("article", name="Echo")).to_have_count(2)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("")
+    expect(page.get_by_role("article", name="You").locator(".said")).to_have_text(["first thing", "second thing"])
+    expect(page.get_by_role("article", name="Echo")).to_have_count(2)
+    say(page, "third thing")
+    expect(page.get_by_role("article", name="Echo")).to_have_count(3)
+    expect(page.get_by_role("article", name="Echo").last).to_contain_text("third thing")
 
 
 def say(page: Page, words: str) -> None:
