@@ -237,9 +237,11 @@ def _arguments(
 def _moment(told: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(told)) if told else None
-    except ValueError:
+        if moment is None or moment.tzinfo is None:
+            return moment and moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, or one that is in no calendar here
         return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _json(source: object) -> dict[str, Any]:

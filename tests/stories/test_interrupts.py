@@ -39,6 +39,14 @@ def test_any_schema_is_shown_and_answered_without_an_error(schema: dict[str, Any
     assert interrupts.rendered(RUN, taken, [])
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon"])
+def test_an_expiry_that_is_no_time_is_none(moment: str) -> None:
+    opened = interrupts.opened([Interrupt(id="i", reason="question", expires_at=moment)])
+    assert "Waiting for a decision" in interrupts.rendered(RUN, opened, [])
+    [ask] = interrupts.asks(opened)
+    assert ask.expires_at is None
+
+
 def test_a_pattern_that_takes_for_ever_is_not_run() -> None:
     opened = kept({"type": "string", "pattern": "^(a+)+$", "title": "Word"})
     _, is_whole = interrupts.answered(opened, [], {"0.answer": "a" * 60 + "!"})
