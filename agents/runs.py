@@ -63,6 +63,7 @@ class Ending:
 
 
 STOPPED = Ending(Run.Status.STOPPED)
+OUR_FAULT = Ending(Run.Status.FAILED, "Something went wrong in Portico itself.")
 PROCESS_ENDED = Ending(Run.Status.INTERRUPTED, "Portico was restarted while the agent was answering.")
 
 
@@ -111,10 +112,14 @@ class LiveRun:
             ending = self.cancelled_as
         except Exception:
             logger.exception("run %s", self.id)
-            ending = Ending(Run.Status.FAILED, "Something went wrong in Portico itself.")
+            ending = OUR_FAULT
         self.has_grown = False  # it is saved whole now
         self.is_ending = True
-        await self._end(ending)
+        try:
+            await self._end(ending)
+        except Exception:  # what it asks cannot be shown
+            logger.exception("the end of run %s", self.id)
+            await self._end(OUR_FAULT)
 
     def cancel(self, ending: Ending) -> None:
         """Have it end like this, where it is not ending anyhow: what keeps its end must not be broken off."""

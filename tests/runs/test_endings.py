@@ -15,7 +15,7 @@ import pytest
 from ag_ui.core import RunAgentInput, UserMessage
 from django.db import OperationalError
 
-from agents import runs
+from agents import interrupts, runs
 from embedded import ids
 from gateway import Gateway, streams
 from tests.embedded import Embedded
@@ -95,11 +95,37 @@ async def test_an_end_is_kept_when_the_database_comes_back(gateway: Embedded, mo
 
     monkeypatch.setattr(runs.LiveRun, "_save", save)
     monkeypatch.setattr(runs, "END_AGAIN", (0.0, 0.0))
-    question = UserMessage(id="1", content=json.dumps({"rate": 1000, "count": 20, "story": "owls"}))
-    run = runs.LiveRun(
+    run = await asked(gateway, ids.METRONOME, json.dumps({"rate": 1000, "count": 20, "story": "owls"}))
+    await run.work()
+    assert [columns["status"] for columns in tried] == ["finished"] * 3
+    assert run.log.is_closed
+    await streams.close()
+
+
+async def test_a_question_that_cannot_be_shown_ends_the_run_all_the_same(
+    gateway: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[dict[str, Any]] = []
+
+    async def save(_: runs.LiveRun, **columns: Any) -> None:
+        kept.append(columns)
+
+    monkeypatch.setattr(runs.LiveRun, "_save", save)
+    monkeypatch.setattr(interrupts, "rendered", lambda *_: 1 / 0)
+    run = await asked(gateway, ids.SHOWCASE, "ask me")
+    await run.work()
+    assert [columns["status"] for columns in kept] == ["failed"]
+    assert run.log.is_closed
+    await streams.close()
+
+
+async def asked(gateway: Embedded, agent: str, words: str) -> runs.LiveRun:
+    """A run that has yet to begin, with no row."""
+    question = UserMessage(id="1", content=words)
+    return runs.LiveRun(
         id=uuid.uuid4(),
         user_id=1,
-        agent_id=ids.METRONOME,
+        agent_id=agent,
         conversation_path="/",
         gateway=Gateway(gateway.url, await asyncio.to_thread(gateway.token, "user@example.com")),
         question=RunAgentInput(
@@ -107,10 +133,6 @@ async def test_an_end_is_kept_when_the_database_comes_back(gateway: Embedded, mo
         ),
         missing=(),
     )
-    await run.work()
-    assert [columns["status"] for columns in tried] == ["finished"] * 3
-    assert run.log.is_closed
-    await streams.close()
 
 
 def ends_as_interrupted(visitor: Visitor, path: str, run: str) -> None:
