@@ -58,7 +58,7 @@ def row(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     identity = Identity.of(request.user, request.kept)
     item = read(request.gateway, identity, confirmation_id)
     book = NameBook(identity)
-    book.ask_agents(request.gateway, [item.call])
+    book.find(request.gateway, [item.call])
     ((one, html),) = rows_of(book, [(item.call, item.state, item.verdict)])
     return HttpResponse(finished(html, one, now_of(identity)))
 
