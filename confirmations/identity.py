@@ -42,7 +42,7 @@ class Identity:
     def cannot_see(self) -> str:
         """A sentence for somebody whose roles promise more than the gateway shows, else an empty text."""
         if REVIEWER in self.roles and not self.tenant:
-            return "The gateway shows an admin only the confirmations of their own tenant, and you have none."
+            return "You have no tenant: the gateway lets you answer what people without one asked for, and no more."
         if "tenant_admin" in self.roles and not self.reviews:
             return "The gateway shows a tenant's confirmations to its admins. You see only what you asked for yourself."
         return ""

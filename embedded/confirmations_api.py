@@ -176,12 +176,11 @@ def held_view(confirmation: Confirmation) -> dict[str, Any]:
 
 
 def stored_view(confirmation: Confirmation) -> dict[str, Any]:
-    """One that nobody waits on any more: `user_id` is the end user now, `agent_id` may be null."""
+    """One that nobody waits on any more: `user_id` is the end user now, agent and rule may be null."""
     sometimes = {
         "arguments": confirmation.arguments,
         "resolved_at": iso(confirmation.resolved_at) if confirmation.resolved_at else None,
         "tenant_id": confirmation.tenant_id,
-        "rule_id": confirmation.rule_id,
         "confirmed_by": confirmation.confirmed_by,
         "reason": confirmation.reason,
     }
@@ -195,5 +194,6 @@ def stored_view(confirmation: Confirmation) -> dict[str, Any]:
         "end_user_id": confirmation.end_user_id,
         "provider_id": confirmation.provider_id,
         "agent_id": confirmation.agent_id,
+        "rule_id": confirmation.rule_id,
         **{key: value for key, value in sometimes.items() if value is not None},
     }

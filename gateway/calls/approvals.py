@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 from gateway import streams
 from gateway.calls.wire import Wire, part, query
 from gateway.dialect import Dialect
-from gateway.errors import NotFound, NotOffered
+from gateway.errors import NotAllowed, NotFound, NotOffered
 from gateway.tokens import claims_of, roles_of, tenant_of
 from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, readable, rows_of
 
 ROUTES = frozenset({"list", "pending"})
+
+HELD_AT_MOST = timedelta(minutes=10)
+"""Gateways hold a call for half of that; but clocks differ."""
 
 _tell_nothing_of_held: set[str] = set()
 """Gateways without that route, found out by asking; kept for the life of the process."""
@@ -27,7 +34,7 @@ class Approvals(Wire):
 
         def ask(dialect: Dialect) -> list[Confirmation]:
             if dialect.pending_rows == "event":
-                return self._held(dialect.pending)
+                return self._held()
             listed = readable(rows_of(self._ask("GET", dialect.pending), "confirmations"), Confirmation.from_row)
             return self._without_lost(listed) if listed else []
 
@@ -47,7 +54,7 @@ class Approvals(Wire):
         """
         before = {one.id for one in self.confirmations("pending")}
         try:
-            held = self._held("stream/pending")
+            held = self._held()
         except NotOffered:
             return Unanswered(tuple(self.confirmations("pending")), ())
         after = self.confirmations("pending")
@@ -62,8 +69,11 @@ class Approvals(Wire):
         """Raises NotFound, NotAllowed."""
         if confirmation_id in ROUTES:  # the gateway would answer with the route of that name
             raise NotFound
+        return Confirmation.from_one(self._read(confirmation_id))
+
+    def _read(self, confirmation_id: str) -> Mapping[str, Any]:
         doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{part(confirmation_id)}"))
-        return Confirmation.from_one(mapping_of(doc, "confirmation"))
+        return mapping_of(doc, "confirmation")
 
     def answer(self, confirmation_id: str, *, approve: bool, reason: str = "") -> Answer:
         """Approve or reject a held call. Raises AlreadyResolved, NotFound, NotAllowed.
@@ -88,14 +98,36 @@ class Approvals(Wire):
         if self.url in _tell_nothing_of_held:
             return listed
         try:
-            held = {one.id: one for one in self._held("stream/pending")}
+            held = {one.id: one for one in self._held()}
         except NotOffered:
             _tell_nothing_of_held.add(self.url)
             return listed
         return [held[one.id] for one in listed if one.id in held]
 
-    def _held(self, path: str) -> list[Confirmation]:
-        return readable(rows_of(self._ask("GET", path), "data"), Confirmation.from_event)
+    def _held(self) -> list[Confirmation]:
+        """The calls that a caller waits for and that this person may answer, oldest first. Raises NotOffered."""
+        told = readable(rows_of(self._ask("GET", "stream/pending"), "data"), Confirmation.from_event)
+        if REVIEWER not in roles_of(self.token) or tenant_of(self.token):
+            return told
+        return sorted([*told, *self._held_without_tenant({one.id for one in told})], key=lambda one: one.asked_at)
+
+    def _held_without_tenant(self, told: set[str]) -> list[Confirmation]:
+        """What an admin without a tenant may answer and the gateway leaves out of what is held: each is read by itself.
+
+        A record that nobody waits for names its rule, if only as null; what is held never does.
+        """
+        oldest = datetime.now(UTC) - HELD_AT_MOST
+        found = []
+        for one in self.confirmations("pending"):
+            if one.tenant or one.id in told or one.asked_at < oldest:
+                continue
+            try:
+                doc = self._read(one.id)
+            except (NotFound, NotAllowed):
+                continue
+            if "rule_id" not in doc:
+                found.append(Confirmation.from_one(doc))
+        return found
 
     def _may_open(self, call: Confirmation) -> bool:
         """By the gateway's rule: the end user, and an admin of exactly the call's tenant."""

@@ -435,7 +435,9 @@ def test_history_and_files_are_shut_for_whom_the_gateway_would_not_let_see_them(
             assert "secret" not in outsider.reads(page) and call not in outsider.reads(page)
         assert "own reason" in olu.reads(page) and "own reason" not in ana.reads(page)
     assert "You see only what you asked for yourself" in words(olu.reads(HISTORY))
-    assert "only the confirmations of their own tenant, and you have none" in words(nobodys.reads(HISTORY))
+    assert "You have no tenant: the gateway lets you answer what people without one asked for" in words(
+        nobodys.reads(HISTORY)
+    )
     bo.posts("/logout/")
     for page in (HISTORY, *FILES):
         assert "/login/" in bo.gets(page).url

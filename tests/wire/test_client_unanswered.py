@@ -49,3 +49,23 @@ def test_other_peoples_are_not_called_lost(gateway: Embedded, own: Callable[...,
     unanswered = of(gateway, "operator@example.com").unanswered()
     assert (unanswered.held, unanswered.lost) == ((), ())
     assert [one.id for one in unanswered.unknown] == [held]
+
+
+def test_an_admin_without_a_tenant_finds_what_people_without_one_asked_for(
+    gateway: Embedded, own: Callable[..., str]
+) -> None:
+    """The gateway lets such a one answer it, and leaves it out of what is held (wire notes, Traps)."""
+    for email in ("user@example.com", "admin@example.com"):
+        gateway.dial(person={"email": email, "tenantId": None})
+    admin = of(gateway, "admin@example.com")
+    lost = own("user@example.com")
+    gateway.dial(forget_holds=True)
+    held = own("user@example.com")
+    of_a_tenant = own("other@example.com")
+    assert [one.id for one in admin.pending()] == [held]
+    unanswered = admin.unanswered()
+    assert [one.id for one in unanswered.held] == [held]
+    assert [one.id for one in unanswered.lost] == [lost]
+    assert [one.id for one in unanswered.unknown] == [of_a_tenant]
+    admin.answer(held, approve=True)
+    assert admin.pending() == []
