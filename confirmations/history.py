@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -19,21 +20,23 @@ from confirmations.identity import Identity
 from confirmations.items import Names, State, is_waiting, state_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
-from gateway import Confirmation, Gateway
+from gateway import MOST_LISTED, Confirmation, Gateway
+from gateway.errors import GatewayError, NotFound, SignedOut
 
 T = TypeVar("T")
 
 AT_ONCE = 100  # calls whose decisions are read in one go
+ASKED_AT_ONCE = 8  # calls to the gateway
 TAKEN = (Kind.APPROVED, Kind.NOTHING_RAN, Kind.REJECTED)  # the gateway took the answer
 
-Told = State | Literal["unlisted"]
+Told = State | Literal["unlisted", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     id: str
     at: datetime  # when it was asked; where the gateway does not tell, when it was last decided
-    call: Confirmation | None  # None: the gateway does not list it, or is away
+    call: Confirmation | None  # None: the gateway does not know it, or is away
     state: Told
     decisions: Sequence[Decision]  # through Portico, in order
 
@@ -47,14 +50,22 @@ class Entry:
         return names.agents.get(self.told.agent_id) or kept
 
 
-def told_by_gateway(gateway: Gateway, identity: Identity) -> list[tuple[Confirmation, State]]:
+class Listed(NamedTuple):
     """What the gateway lists for this person and lets them open, newest first."""
-    calls = [one for one in gateway.confirmations() if identity.may_answer(one)]
+
+    calls: Sequence[tuple[Confirmation, State]]
+    is_cut: bool  # there may be older ones
+
+
+def told_by_gateway(gateway: Gateway, identity: Identity) -> Listed:
+    listed = gateway.confirmations()
+    calls = [one for one in listed if identity.may_answer(one)]
     open_calls = any(one.status == "pending" for one in calls)
     lost = {one.id for one in gateway.unanswered().lost} if open_calls else set()
     now = now_of(identity)
     told = [(one, _state(one, lost, now)) for one in calls]
-    return sorted(told, key=lambda one: one[0].asked_at, reverse=True)
+    told.sort(key=lambda one: one[0].asked_at, reverse=True)
+    return Listed(told, len(listed) >= MOST_LISTED)
 
 
 def _state(call: Confirmation, lost: set[str], now: datetime) -> State:
@@ -109,6 +120,28 @@ def _decisions(identity: Identity, ids: Sequence[str]) -> dict[str, list[Decisio
     for decision in visible_to(identity).filter(confirmation_id__in=ids).order_by("number"):
         found[decision.confirmation_id].append(decision)
     return found
+
+
+def looked_up(gateway: Gateway, identity: Identity, page: Sequence[Entry]) -> list[Entry]:
+    """With what the gateway says of those that it does not list: its list ends, its record goes on."""
+    now = now_of(identity)
+
+    def whole(entry: Entry) -> Entry:
+        if entry.call is not None:
+            return entry
+        try:
+            call = gateway.confirmation(entry.id)
+        except NotFound:
+            return entry
+        except SignedOut:
+            raise
+        except GatewayError:
+            return replace(entry, state="unread")
+        is_open = is_waiting(call, limit=settings.CONFIRMATION_LIMIT, now=now)
+        return replace(entry, call=call, state=_state(call, set() if is_open else {call.id}, now))
+
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
+        return list(threads.map(whole, page))
 
 
 def _in_heaps(things: Iterable[T]) -> Iterator[list[T]]:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from itertools import islice
 from typing import Any
 
 from starlette.requests import Request
@@ -35,11 +36,12 @@ def routes(dialect: Dialect) -> list[Route]:
 
 async def list_confirmations(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
     status = request.query_params.get("status")
-    found = [
+    fitting = (
         record(confirmation)
         for confirmation in holding.recorded_for(gateway, caller)
         if status not in STATUSES or confirmation.status == status
-    ]
+    )
+    found = list(islice(fitting, gateway.dialect.most_listed))
     return JSONResponse({"success": True, "confirmations": found, "count": len(found)})
 
 

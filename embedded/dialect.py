@@ -15,6 +15,7 @@ class Dialect:
     keeps_approval_reason: bool
     tells_everyone: bool  # CONFIRMATION_RESOLVED reaches all who may see the item
     describes_tools: bool  # events always carry the tool's description
+    most_listed: int | None  # confirmations, the newest ones: there are no further pages
 
 
 RELEASED = Dialect(
@@ -28,6 +29,7 @@ RELEASED = Dialect(
     keeps_approval_reason=False,
     tells_everyone=False,
     describes_tools=False,
+    most_listed=100,
 )
 
 GUIDE = Dialect(
@@ -41,6 +43,7 @@ GUIDE = Dialect(
     keeps_approval_reason=True,
     tells_everyone=True,
     describes_tools=True,
+    most_listed=None,
 )
 
 DIALECTS = {dialect.name: dialect for dialect in (RELEASED, GUIDE)}

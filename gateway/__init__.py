@@ -4,6 +4,7 @@ Plain Python. Nothing in here imports Django or an app; nothing outside it knows
 """
 
 from gateway.calls import Gateway
+from gateway.calls.approvals import MOST_LISTED
 from gateway.dialect import GUIDE, RELEASED, Dialect
 from gateway.records import (
     MASK,
@@ -37,6 +38,7 @@ from gateway.types import (
 __all__ = [
     "GUIDE",
     "MASK",
+    "MOST_LISTED",
     "RELEASED",
     "AccessRule",
     "Agent",

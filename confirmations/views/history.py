@@ -13,11 +13,12 @@ from accounts.requests import SignedInRequest, signed_in
 from confirmations import export
 from confirmations.characters import shown
 from confirmations.filters import Filters
-from confirmations.history import Entry, difference, entries, told_by_gateway
+from confirmations.history import Entry, Listed, difference, entries, looked_up, told_by_gateway
 from confirmations.identity import Identity, NameBook
 from confirmations.items import Names, verdict_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
+from gateway import MOST_LISTED
 from gateway.errors import GatewayError, SignedOut
 
 A_PAGE = 50  # calls
@@ -32,23 +33,26 @@ def history(request: SignedInRequest) -> HttpResponse:
     problem = ""
     try:
         told = told_by_gateway(request.gateway, identity)
-        book.find_people([call for call, _ in told])
+        book.find_people([call for call, _ in told.calls])
         if "agent" in filters.wanted:
-            book.ask(request.gateway, [call for call, _ in told])
+            book.ask(request.gateway, [call for call, _ in told.calls])
     except SignedOut:
         raise
     except GatewayError as exc:
-        told, problem = [], exc.message
+        told, problem = Listed([], False), exc.message
         filters.forget("state")  # which the gateway alone knows
-    found = entries(identity, told, filters, book.names)
+    found = entries(identity, told.calls, filters, book.names)
     first = (filters.page_number - 1) * A_PAGE
     page = list(islice(found, first, first + A_PAGE + 1))
-    book.ask(request.gateway, [entry.call for entry in page if entry.call])
+    if not problem:
+        page = looked_up(request.gateway, identity, page)
+        book.find(request.gateway, [entry.call for entry in page if entry.call])
     context = {
         "rows": [_row(entry, identity, book.names, is_away=bool(problem)) for entry in page[:A_PAGE]],
         "filters": filters,
         "problem": problem,
         "cannot_see": identity.cannot_see,
+        "most_listed": MOST_LISTED if told.is_cut else 0,
         "newer": filters.query(filters.page_number - 1) if first else "",
         "older": filters.query(filters.page_number + 1) if len(page) > A_PAGE else "",
     }
@@ -74,7 +78,9 @@ def decisions(request: SignedInRequest, form: str) -> HttpResponse | StreamingHt
 def _row(entry: Entry, identity: Identity, names: Names, *, is_away: bool) -> dict[str, Any]:
     """What `confirmations/_entry.html` shows."""
     call, told = entry.call, entry.told
-    if call is None:
+    if call is None and entry.state == "unread":
+        verdict = "Not listed any more, and its record could not be read"
+    elif call is None:
         verdict = "Not asked" if is_away else "Not listed: only Portico knows of this call"
     else:
         verdict = _of_gateway(entry, identity, names)

@@ -14,6 +14,8 @@ from gateway.tokens import claims_of, roles_of, tenant_of
 from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, readable, rows_of
 
 ROUTES = frozenset({"list", "pending"})
+MOST_LISTED = 100
+"""Confirmations, the newest: a gateway lists no older ones, and has no further pages."""
 
 HELD_AT_MOST = timedelta(minutes=10)
 """Gateways hold a call for half of that; but clocks differ."""
@@ -41,7 +43,10 @@ class Approvals(Wire):
         return self._in_dialect(ask)
 
     def confirmations(self, status: str = "") -> list[Confirmation]:
-        """What was asked so far, newest first; pending ones may include some that nobody can resume any more."""
+        """What was asked, newest first, as far as the gateway lists it (`MOST_LISTED`).
+
+        Pending ones may include some that nobody can resume any more.
+        """
         path = f"list{query(status=status)}"
         doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{path}"))
         return [Confirmation.from_row(row) for row in rows_of(doc, "confirmations")]

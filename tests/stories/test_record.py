@@ -412,6 +412,22 @@ def test_without_the_gateway_the_history_is_porticos_record_and_what_only_that_k
     assert call not in bo.reads(f"{HISTORY}?state=rejected")
 
 
+def test_what_the_gateway_lists_no_more_is_asked_for_by_itself(
+    house: tuple[Embedded, Portico], arrives: Arriving
+) -> None:
+    gateway, bo = house[0], arrives(BO)
+    call = held(gateway, ANA, "old_tool", agent="File manager")
+    bo.posts(f"/confirmations/{call}/reject/", reason="long ago")
+    assert "gateway lists its newest" not in words(bo.reads(HISTORY))
+    for _ in range(100):
+        held(gateway, ANA, "newer_tool", "low")
+    page = bo.reads(f"{HISTORY}?tool=old_tool")
+    assert "The gateway lists its newest 100 calls" in words(page)
+    told = entry(page, call)
+    assert "Rejected by you: long ago" in told and "You rejected: long ago" in told
+    assert "only Portico knows" not in told
+
+
 FILES = (f"{HISTORY}decisions.jsonl", f"{HISTORY}decisions.csv")
 
 
