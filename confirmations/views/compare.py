@@ -22,7 +22,7 @@ def compare(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     """With what the gateway lists to this person, and nothing that Portico kept itself."""
     identity = Identity.of(request.user, request.kept)
     call = request.gateway.confirmation(confirmation_id)
-    listed = [one for one in request.gateway.confirmations() if identity.may_answer(one)]
+    listed = [one for one in request.gateway.confirmations("confirmed") if identity.may_answer(one)]
     last = last_approved(call, listed)
     lines = compared(last.arguments, call.arguments) if last else []
     book = NameBook(identity)
