@@ -7,9 +7,9 @@ from django.db import IntegrityError, transaction
 
 from confirmations import claims, holds, standing
 from confirmations.characters import shown
-from confirmations.decisions import Answerer, Given, Outcome, decide, gone, sort_of, until_recorded
+from confirmations.decisions import Answerer, Given, Outcome, as_held, decide, gone, sort_of
 from confirmations.hub import decided
-from confirmations.items import LOST, hash_as_shown, hash_of, state_of
+from confirmations.items import hash_as_shown, hash_of, state_of
 from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record
 from confirmations.turns import NotTaken, alone
@@ -33,7 +33,7 @@ def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
             except NotFound:
                 return gone()
             if state_of(asked) == "waiting":
-                asked = _as_held(by, asked, given)
+                asked = as_held(by, asked, given)
             if state_of(asked) == "waiting":
                 check(by, asked, given)
                 if given.approve:
@@ -42,19 +42,6 @@ def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
             return decide(by, asked, given)
     finally:
         decided(by.identity.gateway, confirmation_id)
-
-
-def _as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
-    """The call, or its record where the gateway holds it no longer: it may have been answered just now.
-
-    Raises NotTaken for the approval of a call that the gateway lost: it would say yes, and run nothing.
-    """
-    if any(one.id == asked.id for one in by.gateway.pending()):
-        return asked
-    written = until_recorded(by.gateway, asked.id) or asked
-    if state_of(written) == "waiting" and given.approve:
-        raise NotTaken(f"{LOST}.")
-    return written
 
 
 def check(by: Answerer, asked: Confirmation, given: Given) -> None:

@@ -11,10 +11,10 @@ from django.db import transaction
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, NOTHING_RAN, State, doubt_of, shape_of, state_of, verdict_of
+from confirmations.items import GONE, LOST, NOTHING_RAN, State, doubt_of, shape_of, state_of, verdict_of
 from confirmations.models import FirstApproval
 from confirmations.record import Evidence, Kind, record
-from confirmations.turns import LOOK_AGAIN, forget, note
+from confirmations.turns import LOOK_AGAIN, NotTaken, forget, note
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
     AlreadyResolved,
@@ -92,6 +92,19 @@ class Outcome:
     verdict: str  # for the item
     sentence: str  # for the person
     tone: Tone
+
+
+def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
+    """A call that waits, or its record where the gateway holds it no longer: it may have been answered just now.
+
+    Raises NotTaken for the approval of a call that the gateway lost: it would say yes, and run nothing.
+    """
+    if any(one.id == asked.id for one in by.gateway.pending()):
+        return asked
+    written = until_recorded(by.gateway, asked.id) or asked
+    if state_of(written) == "waiting" and given.approve:
+        raise NotTaken(f"{LOST}.")
+    return written
 
 
 def decide(by: Answerer, asked: Confirmation, given: Given, *, is_kept: bool = False) -> Outcome:

@@ -25,9 +25,9 @@ from accounts.models import User
 from accounts.sessions import name_of, watch_end
 from confirmations import standing
 from confirmations.characters import shown
-from confirmations.decisions import Answerer, Given, decide
+from confirmations.decisions import Answerer, Given, as_held, decide
 from confirmations.hub import decided, now_of
-from confirmations.items import expires_at
+from confirmations.items import expires_at, state_of
 from confirmations.models import Hold
 from confirmations.record import Evidence, Kind, record, storable
 from confirmations.standing import LATE, PROCESS_DIED
@@ -178,7 +178,10 @@ def _send(by: Answerer, hold: Hold, given: Given) -> None:
     standing.tell(hold.gateway, hold.confirmation_id)
     try:
         with alone(hold.gateway, hold.confirmation_id):
-            outcome = decide(by, by.reads(hold.confirmation_id), given, is_kept=True)
+            asked = by.reads(hold.confirmation_id)
+            if state_of(asked) == "waiting":
+                asked = as_held(by, asked, given)
+            outcome = decide(by, asked, given, is_kept=True)
             why = "" if outcome.tone == "success" else outcome.sentence.rstrip(".")
             Hold.objects.filter(pk=hold.pk).update(state=Hold.State.SENT, why=why[:300], ended_at=Now())
     except GatewayError as exc:  # nothing was sent

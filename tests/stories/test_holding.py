@@ -82,6 +82,15 @@ def test_an_approval_can_be_cancelled_by_whoever_gave_it(come: Arriving, gateway
     assert "ancelled before it was sent: Bo Adler took it back" in words(bo.reads("/confirmations/history/"))
 
 
+def test_an_approval_of_a_call_that_the_gateway_lost_meanwhile_is_not_sent(come: Arriving, gateway: Embedded) -> None:
+    bo = come(BO)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="a.txt")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    gateway.dial(forget_holds=True)
+    eventually(lambda: "cancelled before it was sent: Lost by the gateway" in shown(bo, call))
+    assert sent(gateway, call) == 0
+
+
 def test_an_approval_is_sent_once_when_its_time_comes(come: Arriving, gateway: Embedded) -> None:
     bo, ana = come(BO), come(ANA)
     call = held(gateway, ANA, "delete_file", agent="File manager", path="b.txt")
