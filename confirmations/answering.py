@@ -27,7 +27,7 @@ class Changed(NotTaken):
 def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
     """Raises NotTaken, NotAllowed, SignedOut, and GatewayUnavailable when nothing was sent."""
     try:
-        with alone(by.identity.gateway, confirmation_id):
+        with alone(by.identity.gateway, confirmation_id) as turn:
             try:
                 asked = by.reads(confirmation_id)
             except NotFound:
@@ -37,9 +37,9 @@ def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
             if state_of(asked) == "waiting":
                 check(by, asked, given)
                 if given.approve:
-                    return _approve(by, asked, given)
+                    return _approve(by, asked, given, turn)
                 _take_back(by, asked)
-            return decide(by, asked, given)
+            return decide(by, asked, given, turn)
     finally:
         decided(by.identity.gateway, confirmation_id)
 
@@ -63,7 +63,7 @@ def check(by: Answerer, asked: Confirmation, given: Given) -> None:
             raise NotTaken("Please say why: a reason is needed to approve a critical call.", 400)
 
 
-def _approve(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
+def _approve(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outcome:
     hold = holds.open_hold(by.identity.gateway, asked.id)
     if hold is not None:
         who = "You have" if hold.user_id == by.user.pk else f"{hold.user} has"
@@ -72,7 +72,7 @@ def _approve(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
         return _not_yet(asked, "Your approval is kept. It is sent when another person approves this call as well.")
     seconds = holds.seconds_for(asked, by)
     if not seconds:
-        return decide(by, asked, given)
+        return decide(by, asked, given, turn)
     holds.keep(by, asked, given, seconds)
     return _not_yet(asked, f"Approved: {shown(asked.tool)}. It is sent in {seconds:g} seconds, unless you cancel it.")
 

@@ -107,22 +107,23 @@ def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
     return written
 
 
-def decide(by: Answerer, asked: Confirmation, given: Given, *, is_kept: bool = False) -> Outcome:
+def decide(by: Answerer, asked: Confirmation, given: Given, turn: int | None) -> Outcome:
     """Send it, unless the call has been resolved, and record what became of it; to be done `alone`.
 
-    `is_kept` says that a hold tells of this answer already, should the process die while the gateway is asked.
+    `turn` is where the answer is noted, should it break off while the gateway is asked; None where a hold tells of it.
     Raises NotAllowed, SignedOut, and others when nothing was sent.
     """
     if state_of(asked) != "waiting":
         outcome = _already(by.identity, asked)
         _record(by, asked, given, outcome)
         return outcome
-    if not is_kept:
-        note(by.user, Evidence.of(asked), approve=given.approve, reason=given.reason, seen=given.seen)
+    if turn is not None:
+        note(turn, by.user, Evidence.of(asked), approve=given.approve, reason=given.reason, seen=given.seen)
     outcome, reply = _send(by, asked, given)
     with transaction.atomic():
         _record(by, asked, given, outcome, reply)
-        forget(by.identity.gateway, asked.id)
+        if turn is not None:
+            forget(turn)
     if outcome.state != "waiting":
         FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
     written = until_recorded(by.gateway, asked.id)

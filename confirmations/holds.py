@@ -181,7 +181,7 @@ def _send(by: Answerer, hold: Hold, given: Given) -> None:
             asked = by.reads(hold.confirmation_id)
             if state_of(asked) == "waiting":
                 asked = as_held(by, asked, given)
-            outcome = decide(by, asked, given, is_kept=True)
+            outcome = decide(by, asked, given, None)
             why = "" if outcome.tone == "success" else outcome.sentence.rstrip(".")
             Hold.objects.filter(pk=hold.pk).update(state=Hold.State.SENT, why=why[:300], ended_at=Now())
     except GatewayError as exc:  # nothing was sent

@@ -1,4 +1,4 @@
-"""One answer to a confirmation at a time, and a trace of it should its process die while the gateway is asked."""
+"""One answer to a confirmation at a time, and a trace of it should it break off while the gateway is asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.errors import GatewayError
 PATIENCE = 8.0  # seconds that a second answer waits for the first one
 LOOK_AGAIN = 0.05  # seconds
 
-NOT_KNOWN = "the process of Portico that sent it died: whether it arrived is not known"
+NOT_KNOWN = "Portico broke off while it was sent: whether it arrived is not known"
 
 
 class NotTaken(GatewayError):
@@ -40,43 +40,53 @@ class Busy(NotTaken):
 
 
 @contextmanager
-def alone(gateway: str, confirmation_id: str) -> Iterator[None]:
-    """The right to answer this confirmation. Raises Busy when somebody keeps it for too long."""
+def alone(gateway: str, confirmation_id: str) -> Iterator[int]:
+    """The right to answer this confirmation, as the key of its row. Raises Busy when somebody keeps it for too long.
+
+    A GatewayError says that nothing was sent. After anything else, such as a database that went away before it was
+    told what the gateway said, what was noted stays for `bury_dead` to record.
+    """
     deadline = time.monotonic() + PATIENCE
-    while not _take(gateway, confirmation_id):
+    while (turn := _take(gateway, confirmation_id)) is None:
         if time.monotonic() > deadline:
             raise Busy
         time.sleep(LOOK_AGAIN)
+    mine = Answering.objects.filter(pk=turn)
     try:
-        yield
+        yield turn
+    except Exception as exc:
+        if not isinstance(exc, GatewayError):
+            mine = mine.filter(user=None)
+        raise
     finally:
-        Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id).delete()
+        mine.delete()
 
 
-def _take(gateway: str, confirmation_id: str) -> bool:
+def _take(gateway: str, confirmation_id: str) -> int | None:
     try:
         with transaction.atomic():
-            Answering.objects.create(gateway=gateway, confirmation_id=confirmation_id, since=timezone.now())
+            row = Answering.objects.create(gateway=gateway, confirmation_id=confirmation_id, since=timezone.now())
     except IntegrityError:
         bury_dead()
-        return False
-    return True
+        return None
+    return row.pk
 
 
-def note(user: User, call: Evidence, *, approve: bool, reason: str, seen: str) -> None:
-    """Say what is about to be sent; to be done `alone`."""
-    turn = Answering.objects.filter(gateway=user.gateway, confirmation_id=call.confirmation_id)
+def note(turn: int, user: User, call: Evidence, *, approve: bool, reason: str, seen: str) -> None:
+    """Say what is about to be sent. Raises Busy when the right to it was lost, since it was not used for too long."""
     facts = {name: storable(text) for name, text in asdict(call).items()}
-    turn.update(user=user, call=facts, approve=approve, reason=storable(reason), seen=seen)
+    mine = Answering.objects.filter(pk=turn)
+    if not mine.update(user=user, call=facts, approve=approve, reason=storable(reason), seen=seen):
+        raise Busy
 
 
-def forget(gateway: str, confirmation_id: str) -> None:
+def forget(turn: int) -> None:
     """What was noted is recorded now."""
-    Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id).update(user=None)
+    Answering.objects.filter(pk=turn).update(user=None)
 
 
 def bury_dead() -> None:
-    """Free the calls that a process which died was answering; record the answers that it may have sent."""
+    """Free the calls whose answers broke off, as by the death of a process; record those that may have been sent."""
     limit = timedelta(seconds=settings.ANSWERING_LIMIT)
     for turn in Answering.objects.filter(since__lt=timezone.now() - limit).select_related("user"):
         with transaction.atomic():

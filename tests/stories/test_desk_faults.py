@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 import requests
@@ -161,7 +162,7 @@ def test_processes_and_redis_may_die_under_an_open_desk(frail: Embedded) -> None
             visitor.session.close()
 
 
-def test_what_a_process_was_sending_when_it_was_killed_is_on_record(frail: Embedded) -> None:
+def test_what_was_being_sent_when_a_process_or_its_database_went_is_on_record(frail: Embedded) -> None:
     server = Portico(frail.url, DJANGO_SETTINGS_MODULE="tests.impatient").start()
     bo = Visitor(server)
     bo.signs_in(BO)
@@ -175,8 +176,16 @@ def test_what_a_process_was_sending_when_it_was_killed_is_on_record(frail: Embed
         assert isinstance(sent.exception(), requests.ConnectionError)
     frail.dial(fail=None)
     server.start()
-    eventually(lambda: "whether it arrived is not known" in bo.reads(f"/confirmations/history/?q={call}"))
+    eventually(lambda: "whether it arrived is not known" in bo.reads("/confirmations/history/?tool=half_sent"))
     bo.posts(f"/confirmations/{call}/reject/", reason="too broad, still")
     assert "Rejected by you: too broad, still" in bo.reads(f"/confirmations/{call}/")
+
+    unrecorded = held(frail, ANA, "unrecorded", agent="File manager")
+    with closing(sqlite3.connect(f"{server.folder.name}/db.sqlite3", timeout=20)) as database:
+        database.execute("ALTER TABLE confirmations_chainhead RENAME TO away")
+        assert bo.posts(f"/confirmations/{unrecorded}/reject/", reason="no").status_code == 500
+        database.execute("ALTER TABLE away RENAME TO confirmations_chainhead")
+    assert frail.report()["answers"][unrecorded] == "reject"
+    eventually(lambda: "whether it arrived is not known" in bo.reads("/confirmations/history/?tool=unrecorded"))
     bo.session.close()
     server.close()

@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 import requests
 from django.core.management import call_command
+from django.utils import timezone
 
 from accounts.models import User
-from confirmations.models import ChainHead, Decision
+from confirmations.models import Answering, ChainHead, Decision
 from confirmations.record import Evidence, Kind, record
+from confirmations.turns import alone
 from gateway import Person
 from tests.embedded import Embedded
 from tests.portico import OFFERED, ROOT, Portico, Visitor
@@ -180,6 +182,14 @@ def test_what_a_database_cannot_keep_is_kept_readable(bea: User, verified: Verif
     decide(bea, 1, reason="half a pair \ud800 and a \0 nul")
     assert Decision.objects.get().reason == "half a pair ? and a \ufffd nul"
     assert verified()[1] == 0
+
+
+@pytest.mark.django_db
+def test_whoever_was_taken_for_dead_ends_no_turn_but_their_own() -> None:
+    with alone("http://gateway.example", "call-1"):
+        Answering.objects.all().delete()  # it took too long
+        Answering.objects.create(gateway="http://gateway.example", confirmation_id="call-1", since=timezone.now())
+    assert Answering.objects.count() == 1
 
 
 @contextmanager
