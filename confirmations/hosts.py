@@ -21,6 +21,7 @@ _BARE = re.compile(r"(?<![\w:/\\])//(?=[\w\[])")
 _SLASHES = re.compile(r"[/\\]*")
 _AUTHORITY = re.compile(r"[^\s/?#\\<>\"'`{}|^]*")
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)\Z")
+_COLON = re.compile(r"(?<=[A-Za-z0-9+.-]):")
 _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
 
 
@@ -34,22 +35,31 @@ class Host:
 
 def hosts_in(texts: Iterable[str]) -> list[Host]:
     """Each host once, as they come."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: Counter[tuple[str, str, bool]] = Counter()
     for text in texts:
-        if "//" in text:
-            found.update(_authorities(text))
-    return [_host(scheme, authority, times) for (scheme, authority), times in found.items()]
+        found.update(_authorities(text))
+    return [_host(*address, times) for address, times in found.items()]
 
 
-def _authorities(text: str) -> Iterator[tuple[str, str]]:
-    """Scheme and authority of each address; no scheme where it begins with two slashes."""
-    at = text.find("://")
-    while at >= 0:
-        if scheme := _SCHEME.search(text[max(at - 31, 0) : at]):
-            yield scheme[0].lower(), _authority(text, at + 1)
-        at = text.find("://", at + 1)
+def _authorities(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Scheme and authority of each address, and whether two slashes stand before it; no scheme where these come first.
+
+    Of the schemes that browsers know themselves, any number of slashes will do, either way round.
+    """
+    taken = 0  # up to where the last unusual one reaches at least: what would begin within it is part of it
+    for colon in _COLON.finditer(text):
+        at = colon.start()
+        is_usual = text.startswith("//", at + 1)
+        if not is_usual and (at < taken or text[at - 1] not in "psPS"):  # as the schemes in _PORTS end
+            continue
+        scheme = _SCHEME.search(text[max(at - 31, 0) : at])
+        if scheme and is_usual:
+            yield scheme[0].lower(), _authority(text, at + 1), True
+        elif scheme and scheme[0].lower() in _PORTS and (authority := _authority(text, at + 1)):
+            yield scheme[0].lower(), authority, False
+            taken = at + len(authority)
     for bare in _BARE.finditer(text):
-        yield "", _authority(text, bare.start())
+        yield "", _authority(text, bare.start()), True
 
 
 def _authority(text: str, at: int) -> str:
@@ -60,8 +70,8 @@ def _authority(text: str, at: int) -> str:
     return found[0].rstrip(".,;:!)'") + ("\\" if ended_by_backslash else "")
 
 
-def _host(scheme: str, authority: str, times: int) -> Host:
-    odd: list[str] = []
+def _host(scheme: str, authority: str, is_usual: bool, times: int) -> Host:
+    odd = [] if is_usual else ["written without the two slashes of an address, which browsers make up for"]
     if authority.endswith("\\"):
         authority = authority[:-1]
         odd.append("a backslash follows it, after which programs do not agree where this leads")

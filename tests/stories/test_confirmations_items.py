@@ -280,6 +280,11 @@ def test_hidden_characters_in_raw_json_are_escapes_of_the_same_json() -> None:
         ("gopher://old.example", "old.example", "", "of the scheme gopher"),
         ("//cdn.example/x.js", "cdn.example", "", ""),
         ("https://LOCALHOST/", "localhost", "", "inside a network"),
+        ("https:\\\\evil.example\\x", "evil.example", "", "without the two slashes"),
+        ("https:/evil.example", "evil.example", "", "without the two slashes"),
+        ("(HTTPS:evil.example).", "evil.example", "", "without the two slashes"),
+        ("https:\\/\\/evil.example", "evil.example", "", "without the two slashes"),
+        ("http:/good.example@evil.example", "evil.example", "", "good.example” before the @"),
     ],
 )
 def test_where_an_address_leads_is_said_apart(address: str, host: str, wire: str, says: str) -> None:
@@ -290,7 +295,9 @@ def test_where_an_address_leads_is_said_apart(address: str, host: str, wire: str
 
 def test_hosts_are_found_wherever_they_stand_and_each_once() -> None:
     value = {"a": ["https://one.example/x", {"https://two.example": "text http://one.example"}], "b": "a://b // c: //"}
-    (row, plain) = detail_of(asked(arguments={"v": value, "w": "no host: 1//2"}), "").rows
+    (row, plain) = detail_of(
+        asked(arguments={"v": value, "w": "no host: 1//2, https: and c:/x, git:y 'http:'"}), ""
+    ).rows
     assert {str(host.name) for host in row.hosts} == {"one.example", "two.example", "b"}
     assert plain.hosts == ()
     assert [host.times for host in hosts_in(["https://a.example/1 https://a.example/2"])] == [2]
