@@ -59,11 +59,14 @@ class Standing:
 
 def standings(gateway: str, calls: Collection[Confirmation]) -> dict[str, Standing]:
     """By id, of those among the calls that have any; a few queries, however many calls."""
-    found: dict[str, Standing] = {}
     rows = {"gateway": gateway, "confirmation_id__in": [call.id for call in calls]}
-    kept = Hold.objects.filter(**rows).exclude(state=Hold.State.SENT).annotate(now=Now())
-    for hold in kept.select_related("user").order_by("pk"):
-        found[hold.confirmation_id] = Standing(hold=held(hold, hold.now))
+    holds = Hold.objects.filter(**rows).annotate(now=Now()).select_related("user").order_by("pk")
+    last = {hold.confirmation_id: hold for hold in holds}  # one that was cancelled before is an old story
+    found = {
+        confirmation_id: Standing(hold=held(hold, hold.now))
+        for confirmation_id, hold in last.items()
+        if hold.state != Hold.State.SENT
+    }
     for claim in Claim.objects.filter(**rows, until__gt=Now()).select_related("user"):
         now = found.get(claim.confirmation_id, Standing())
         found[claim.confirmation_id] = replace(now, claim=Claimed(*_by(claim.user), claim.until))

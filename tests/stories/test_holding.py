@@ -9,10 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Timer
 
 import pytest
+from django.db.models.functions import Now
 
+from accounts.models import User
+from confirmations.models import Hold
+from confirmations.standing import standings
+from gateway import Confirmation, Person
 from tests.embedded import Embedded
 from tests.portico import BOTH, ROOT, Portico, Visitor
 from tests.servers import postgres_server, redis_server
@@ -142,6 +148,18 @@ def test_the_end_of_the_session_takes_an_approval_back(come: Arriving, gateway: 
         page.reads(call, "not sent. the session that it was given in ended")
     assert "the session that it was given in ended" in shown(other_browser, call)
     assert sent(gateway, call) == 0
+
+
+@pytest.mark.django_db
+def test_of_several_approvals_that_were_kept_the_last_one_counts() -> None:
+    """The one before was cancelled; whether this one arrived nobody said, and so the call still waits."""
+    bea = User.objects.refresh("http://gateway.example", Person("u1", "bea@example.com", "Bea", "acme", ()))
+    call = Confirmation("call-1", "delete_file", {}, "high", datetime(2026, 3, 1, tzinfo=UTC), "u2")
+    facts = {"gateway": bea.gateway, "confirmation_id": call.id, "user": bea, "tool": call.tool, "sends_at": Now()}
+    Hold.objects.create(**facts, state=Hold.State.CANCELLED, why="Bea took it back")
+    assert standings(bea.gateway, [call])[call.id].hold is not None
+    Hold.objects.create(**facts, state=Hold.State.SENT, why="The gateway did not say whether it arrived")
+    assert standings(bea.gateway, [call]) == {}
 
 
 @pytest.mark.parametrize("gateway", BOTH, indirect=True, scope="session")
