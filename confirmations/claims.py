@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from confirmations import standing
+from confirmations.characters import shown
 from confirmations.decisions import Answerer
 from confirmations.items import state_of
 from confirmations.models import Claim
@@ -51,7 +52,7 @@ def refuse(by: Answerer, asked: Confirmation) -> None:
     found = others.exclude(user=by.user).select_related("user").first()
     if found is not None:
         advice = " You can take it over." if by.identity.reviews else ""
-        raise NotTaken(f"{found.user} is looking into this until {found.until:%H:%M:%S} UTC.{advice}")
+        raise NotTaken(f"{shown(str(found.user))} is looking into this until {found.until:%H:%M:%S} UTC.{advice}")
 
 
 def end_those_over() -> None:

@@ -119,7 +119,7 @@ def told_to(user: User) -> list[str]:
     holds = list(Hold.objects.filter(user=user, is_told=False).exclude(state__in=Hold.OPEN).exclude(why=""))
     if holds:
         Hold.objects.filter(pk__in=[hold.pk for hold in holds]).update(is_told=True)
-    return [f"Your approval of {shown(hold.tool)}{OUTCOMES[hold.state]}: {hold.why}." for hold in holds]
+    return [f"Your approval of {shown(hold.tool)}{OUTCOMES[hold.state]}: {shown(hold.why)}." for hold in holds]
 
 
 # -- the process that took it ------------------------------------------------------------------------------------

@@ -211,7 +211,7 @@ def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool |
 def doubt_of(who: str, *, approve: bool, said: str) -> str:
     """For a call of which the gateway took an answer of this person, and has another on record: `said`, in words."""
     mine = "approval" if approve else "rejection"
-    return f"Cannot be sure: the gateway took {who}'s {mine} and another answer; its record says “{said}”"
+    return f"Cannot be sure: the gateway took {shown(who)}'s {mine} and another answer; its record says “{said}”"
 
 
 NOBODY = "Timed out: nobody answered in time"

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from accounts import bus
 from accounts.models import User
 from agents.api import left_behind
+from confirmations.characters import shown
 from confirmations.models import Claim, FirstApproval, Hold
 from gateway import Confirmation
 
@@ -22,7 +23,7 @@ PROCESS_DIED = "the process of Portico that kept it died"
 @dataclass(frozen=True, slots=True)
 class By:
     person: str  # the gateway's id
-    name: str
+    name: str  # with nothing hidden in it
 
     def named(self, me: str) -> str:
         """ "you", or the name; `me` is the id of whoever reads it."""
@@ -85,11 +86,11 @@ def held(hold: Hold, now: datetime) -> Held:
         return Held(*by, "sending", hold.given_at, hold.sends_at, "")
     if hold.state == Hold.State.WAITING and now <= hold.sends_at + LATE:
         return Held(*by, "waiting", hold.given_at, hold.sends_at, "")
-    return Held(*by, "cancelled", hold.given_at, hold.sends_at, hold.why or PROCESS_DIED)
+    return Held(*by, "cancelled", hold.given_at, hold.sends_at, shown(hold.why) or PROCESS_DIED)
 
 
 def _by(user: User) -> tuple[str, str]:
-    return user.gateway_id, str(user)
+    return user.gateway_id, shown(str(user))
 
 
 def tell(gateway: str, confirmation_id: str) -> None:

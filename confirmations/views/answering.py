@@ -141,7 +141,7 @@ def _fragment(request: SignedInRequest, confirmation_id: str, outcome: Outcome) 
     if outcome.state != "waiting":
         item = replace(item, state=outcome.state, verdict=outcome.verdict)
     if outcome.tone != "success" and outcome.state != "waiting":
-        item = replace(item, verdict=outcome.sentence.rstrip("."))
+        item = replace(item, verdict=shown(outcome.sentence.rstrip(".")))
     return render(request, "confirmations/_detail.html", {"item": item})
 
 

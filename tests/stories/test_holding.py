@@ -162,6 +162,36 @@ def test_of_several_approvals_that_were_kept_the_last_one_counts() -> None:
     assert standings(bea.gateway, [call]) == {}
 
 
+@pytest.fixture
+def odd_name(gateway: Embedded) -> Iterator[str]:
+    """Bo's, as one reads it."""
+    gateway.dial(person={"email": BO, "name": "Bo \u202eAdler"})
+    yield "Bo ⟨U+202E⟩Adler"
+    gateway.dial(person={"email": BO, "name": "Bo Adler"})
+
+
+@pytest.mark.parametrize("gateway", BOTH, indirect=True, scope="session")
+def test_what_hides_in_a_name_is_shown_wherever_it_stands(come: Arriving, gateway: Embedded, odd_name: str) -> None:
+    bo, ana = come(BO), come(ANA)
+    call = held(gateway, ANA, "delete_file", agent="File manager", path="odd.txt")
+    with live_page(ana) as hers:
+        bo.posts(f"/confirmations/{call}/claim/")
+        hers.reads(call, f"{odd_name} looks into it")
+        refused = words(ana.posts(f"/confirmations/{call}/confirm/").text)
+        assert refused.count(f"{odd_name} is looking into this") == 2  # the refusal, and how the call stands
+        bo.posts(f"/confirmations/{call}/release/")
+        bo.posts(f"/confirmations/{call}/confirm/")
+        hers.reads(call, f"Approved by {odd_name}, about to be sent")
+        assert f"{odd_name} has approved this already" in words(ana.posts(f"/confirmations/{call}/confirm/").text)
+        assert f"Only {odd_name} can cancel" in words(ana.posts(f"/confirmations/{call}/cancel/").text)
+        told = bo.posts(f"/confirmations/{call}/cancel/").text
+        assert f"was cancelled before it was sent: {odd_name} took it back" in words(told)
+        hers.reads(call, f"not sent. {odd_name} took it back")
+    ana.posts(f"/confirmations/{call}/confirm/")
+    assert "Rejected: delete_file" in words(bo.posts(f"/confirmations/{call}/reject/", reason="no").text)
+    assert f"was cancelled before it was sent: {odd_name} rejected the call" in shown(ana, call)
+
+
 @pytest.mark.parametrize("gateway", BOTH, indirect=True, scope="session")
 def test_answers_at_the_last_moment_leave_one_story(come: Arriving, gateway: Embedded) -> None:
     bo, ana = come(BO), come(ANA)
