@@ -72,7 +72,7 @@ def test_the_gateways_facts_come_before_what_anybody_wrote(ana: Visitor, bo: Vis
         gateway.dial(forget_tools=True)
     assert part.count("<section") == 1 and "<html" not in part
     assert f'data-confirmation="{call}" data-state="waiting" data-risk="high"' in part
-    for copied in (FILE_MANAGER, FILES, call):
+    for copied in (FILE_MANAGER, FILES, call, "acme"):
         assert f'data-copy="{copied}"' in part
     text = read(part)
     order = [
