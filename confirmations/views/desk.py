@@ -45,10 +45,9 @@ def queue(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def detail(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     item = read(request.gateway, Identity.of(request.user, request.kept), confirmation_id)
-    item = replace(item, reason=take_draft(request.user, request.path, "reason"))
-    if request.htmx:
+    if request.htmx:  # perhaps ahead of anybody's wish: what was typed waits for a page that is looked at
         return render(request, "confirmations/_detail.html", {"item": item})
-    return desk(request, item)
+    return desk(request, replace(item, reason=take_draft(request.user, request.path, "reason")))
 
 
 @signed_in

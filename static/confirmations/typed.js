@@ -8,7 +8,8 @@ const SECTION = "section[data-confirmation]"
 function look(section) {
   if (section.dataset.state !== "waiting") return sessionStorage.removeItem(keyOf(section))
   const reason = section.querySelector("[name=reason]")
-  if (reason && !reason.value) reason.value = sessionStorage.getItem(keyOf(section)) ?? ""
+  if (reason?.value) sessionStorage.setItem(keyOf(section), reason.value) // the server had kept it, and gives it once
+  else if (reason) reason.value = sessionStorage.getItem(keyOf(section)) ?? ""
 }
 
 for (const key of Object.keys(sessionStorage))

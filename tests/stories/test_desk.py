@@ -80,6 +80,15 @@ def test_a_script_gets_the_call_alone_and_never_one_of_somebody_else(
     assert refused.status_code in (403, 404) and "/reports" not in refused.text
 
 
+def test_what_was_typed_waits_for_the_page_and_not_for_what_a_script_reads_ahead(
+    bo: Visitor, gateway: Embedded
+) -> None:
+    path = f"/confirmations/{held(gateway, ANA, 'wipe', agent='File manager')}/"
+    bo.posts(f"{path}reject/", reason="half typed", ask="first")  # is asked once more, and goes back
+    assert bo.gets(path, headers={"HX-Request": "true"}).status_code == 200
+    assert 'value="half typed"' in bo.reads(path)
+
+
 class Rows(HTMLParser):
     """The attributes of each row, as a browser reads them."""
 
