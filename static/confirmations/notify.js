@@ -8,7 +8,8 @@ const icon = document.querySelector("[data-icon]")
 const file = icon.href
 const QUIET = 5000 // ms between two sentences
 const MOMENT = 300 // ms in which a tab that is looked at takes it upon itself
-const ALONE = 10000 // ms that nobody else tells of the same call
+const TOLD = "portico-told" // in this browser's storage: ids that one of its tabs has told of, the latest last
+const REMEMBERED = 1000
 const told = new Set() // ids
 const fresh = [] // rows that came since the last sentence
 let isFirst = true
@@ -55,15 +56,18 @@ function ring() {
   tone.stop(sound.currentTime + 0.3)
 }
 
-/** Do it in one tab of this browser: a visible one first, which need not notify. */
+function isFirstToTell(id) {
+  const ids = JSON.parse(localStorage.getItem(TOLD) ?? "[]")
+  if (ids.includes(id)) return false
+  localStorage.setItem(TOLD, JSON.stringify([...ids, id].slice(-REMEMBERED)))
+  return true
+}
+
+/** Do it in one tab of this browser, however late others hear of it: a visible one first, which need not notify. */
 async function once(id, act) {
   if (document.hidden) await new Promise(done => setTimeout(done, MOMENT))
-  if (!navigator.locks) return act()
-  navigator.locks.request(`portico ${id}`, { ifAvailable: true }, async lock => {
-    if (!lock) return
-    act()
-    await new Promise(done => setTimeout(done, ALONE))
-  })
+  const tell = () => isFirstToTell(id) && act()
+  navigator.locks ? navigator.locks.request(TOLD, tell) : tell()
 }
 
 function notify({ dataset: { confirmation: id, toolName, risk, agentName } }) {

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Window, in_one_dialect, violations
 from tests.embedded import Embedded
@@ -14,6 +14,21 @@ from tests.portico import BOTH
 from tests.stories.approving import ANA, held, resolved_elsewhere
 
 RISKS = ("critical", "high", "medium", "low")
+
+
+NOTES_ITS_NOTICES = """
+    window.notices = []
+    window.Notification = class extends EventTarget {
+        static permission = "granted"
+        constructor(title, { body, tag }) {
+            super()
+            window.notices.push([title, body, tag])
+            window.notice = this
+        }
+        close() {}
+    }
+    Object.defineProperty(document, "hidden", { get: () => true })
+"""
 
 
 @dataclass(frozen=True)
@@ -167,24 +182,24 @@ def test_only_calls_of_one_kind_are_answered_together(desk: Page, demo_gateway: 
 
 
 @in_one_dialect
-def test_a_tab_tells_of_what_is_new_without_its_arguments(desk: Page, window: Window, demo_gateway: Embedded) -> None:
+def test_one_tab_tells_of_what_is_new_without_its_arguments(desk: Page, demo_gateway: Embedded) -> None:
     desk.context.grant_permissions(["notifications"])
     desk.get_by_text("Notify me").click()
     desk.get_by_label("On the desktop").check()
     desk.get_by_label("Sound").check()
-    desk.evaluate("""() => {
-        window.notices = []
-        window.Notification = class extends EventTarget {
-            static permission = "granted"
-            constructor(title, { body, tag }) {
-                super()
-                window.notices.push([title, body, tag])
-                window.notice = this
-            }
-            close() {}
-        }
-        Object.defineProperty(document, "hidden", { get: () => true })
-    }""")
+    desk.evaluate(NOTES_ITS_NOTICES)
+    late = desk.context.new_page()  # another tab, which hears of everything later
+    late.add_init_script(NOTES_ITS_NOTICES)
+    deaf = ["deaf"]
+
+    def between(page: WebSocketRoute) -> None:
+        page.connect_to_server().on_message(lambda frame: None if deaf else page.send(frame))
+
+    late.route_web_socket("**/ws/confirmations/", between)
+    deaf.clear()
+    late.goto("/confirmations/")
+    expect(late.get_by_role("status", name="Live updates")).to_have_text("Live")
+    deaf.append("deaf")
     call = held(demo_gateway, ANA, "wipe_disk", "critical", "File manager", path="/secret")
     held(demo_gateway, ANA, "tidy_up", "low", "File manager")
     said = re.compile(r"^(2 new approvals, 1 critical|1 new approval)$")  # together, or one after the other
@@ -197,6 +212,14 @@ def test_a_tab_tells_of_what_is_new_without_its_arguments(desk: Page, window: Wi
     desk.evaluate("() => window.notice.dispatchEvent(new Event('click'))")
     expect(opened(desk)).to_have_count(1)
     assert demo_gateway.report()["answers"] == before and call in demo_gateway.report()["held"]
+    expect(rows(late)).to_have_count(0)
+    desk.close()
+    deaf.clear()
+    demo_gateway.dial(drop_streams=True)  # all that waits is told again
+    expect(rows(late)).to_have_count(2)
+    third = held(demo_gateway, ANA, "tidy_up", "low", "File manager", n=3)
+    late.wait_for_function("() => window.notices.length")
+    assert [tag for _, _, tag in late.evaluate("() => window.notices")] == [third]  # the others were told of here
 
 
 @in_one_dialect
