@@ -9,12 +9,16 @@ const bar = document.querySelector("[data-fresh]")
 const known = new Map() // id -> its row, as it was told last, shown or not
 const FADES = 4000 // ms that a verdict is fully there before it fades
 const STAYS = 6000 // ms until it is gone, where no socket says so
+const LINGERS = 1500 // ms for which a finger that was lifted may come back
 const hovers = matchMedia("(hover: hover)")
 let offset = 0 // ms: the gateway's clock minus this one
+let isTouched = false // a finger is on the list, or was a moment ago
+let lifting
 
 const idOf = row => row.dataset.confirmation
 const isShown = row => row.parentElement === list
-const isBusy = () => list.contains(document.activeElement) || (hovers.matches && list.matches(":hover"))
+const hasFocus = () => list.contains(document.activeElement) || document.activeElement === bar // which is about to be pressed
+const isBusy = () => hasFocus() || isTouched || (hovers.matches && list.matches(":hover"))
 const isWanted = row => fits(row, wanted(), Date.now() + offset)
 const waitsOutside = () => [...known.values()].filter(row => !isShown(row) && isWaiting(row) && isWanted(row))
 
@@ -101,6 +105,17 @@ async function catchUp(rows) {
   }
 }
 
+/** Nothing moves any more under the hands that were here, unless others are. */
+const letGo = () => setTimeout(() => isBusy() || settle())
+
+function lifted() {
+  clearTimeout(lifting)
+  lifting = setTimeout(() => {
+    isTouched = false
+    letGo()
+  }, LINGERS)
+}
+
 function rearrange() {
   const focused = list.contains(document.activeElement) && document.activeElement
   const rows = [...known.values()].filter(isWanted)
@@ -152,7 +167,19 @@ document.addEventListener("confirmations:gone", ({ detail }) => {
   drop(detail.id)
   tally()
 })
-list.addEventListener("pointerleave", () => setTimeout(() => isBusy() || settle()))
-list.addEventListener("focusout", () => setTimeout(() => isBusy() || settle()))
-bar.addEventListener("click", settle)
+list.addEventListener("pointerleave", letGo)
+list.addEventListener("focusout", letGo)
+list.addEventListener("touchstart", ({ target }) => {
+  clearTimeout(lifting)
+  isTouched = true
+  for (const end of ["touchend", "touchcancel"]) target.addEventListener(end, lifted) // its row may be replaced meanwhile
+}, { passive: true })
+bar.addEventListener("focusout", letGo)
+bar.addEventListener("click", ({ detail: clicks }) => {
+  const fresh = new Set(waitsOutside())
+  settle()
+  if (clicks) return // with a pointer
+  const first = [...list.children].find(row => fresh.has(row)) ?? list
+  first.querySelector("a")?.focus()
+})
 setInterval(() => wanted().has("expiring") && !isBusy() && settle(), 1000) // more of them have little time left
