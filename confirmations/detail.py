@@ -12,13 +12,13 @@ from typing import Any
 
 from confirmations.characters import Piece, Text, as_escapes, marked
 from confirmations.hosts import Host, hosts_in
+from confirmations.schemas import MISSING, UNKNOWN, Schema, unknown_in, walk
 from gateway import Confirmation, deep
 from gateway.canonical import as_bytes, canonical, digest
 
 LONG = 600  # characters, from which on a value scrolls by itself
-MANY = 100  # rows, from which on they scroll by themselves
+MANY = 100  # rows, from which on they scroll by themselves; and entries of a list, beyond which it stays JSON
 BLOCK = 16_000  # characters that a browser lays out at once
-REFERENCES = 20  # of a schema, one leading to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def detail_of(confirmation: Confirmation, agent_name: str) -> Detail:
         tool=marked(confirmation.tool, is_name=True),
         agent=marked(agent_name),
         description=marked(confirmation.tool_description) if confirmation.tool_description else None,
-        rows=list(_rows(confirmation.arguments, Schema.of(schema or {}, schema or {}), 0)),
+        rows=list(_rows(confirmation.arguments, Schema.of(schema or {}, schema or {}))),
         has_schema=schema is not None,
         raw=blocks_of((Piece(raw, False),)),
         raw_length=len(raw),
@@ -139,137 +139,14 @@ def strings_in(value: object) -> Iterator[str]:
 # -- by the schema ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """What a JSON Schema says of one value, as far as it helps to read it. Nothing in it is fetched or run."""
-
-    root: Mapping[str, Any]
-    doc: Mapping[str, Any]
-    kinds: tuple[str, ...]
-    properties: Mapping[str, Any]
-    required: tuple[str, ...]
-    names_keys: bool  # says which keys there are, or that there are none
-    is_open: bool  # takes keys that it does not name, of which it says what they are
-
-    @classmethod
-    def of(cls, root: Mapping[str, Any], doc: object) -> Schema:
-        parts = list(_parts(root, doc))
-        kinds: list[str] = []
-        properties: dict[str, Any] = {}
-        required: list[str] = []
-        for part in parts:
-            kind = part.get("type")
-            kinds += [one for one in (kind if isinstance(kind, list) else [kind]) if isinstance(one, str)]
-            if isinstance(named := part.get("properties"), dict):
-                properties = {**named, **properties}
-            if isinstance(names := part.get("required"), list):
-                required += [name for name in names if isinstance(name, str)]
-        return cls(
-            root,
-            parts[0] if parts else {},
-            tuple(dict.fromkeys(kinds)),
-            properties,
-            tuple(required),
-            names_keys=any(
-                isinstance(part.get("properties"), dict) or part.get("additionalProperties") is False for part in parts
-            ),
-            is_open=any(
-                part.get("patternProperties") or isinstance(part.get("additionalProperties"), dict) for part in parts
-            ),
-        )
-
-    def within(self, name: str) -> Schema:
-        return Schema.of(self.root, self.properties[name]) if name in self.properties else NOTHING_SAID
-
-    @property
-    def wanted(self) -> str:
-        return " or ".join(str(marked(kind)) for kind in self.kinds)
-
-    @property
-    def about(self) -> Text | None:
-        about = self.doc.get("description")
-        return marked(about) if isinstance(about, str) and about else None
-
-    def complaints(self, value: object) -> Iterator[str]:
-        kind = kind_of(value)
-        if self.kinds and kind not in self.kinds and not (kind == "integer" and "number" in self.kinds):
-            yield f"is {_a(kind)}, the schema wants {_a(self.wanted)}"
-        choices = self.doc.get("enum")
-        if isinstance(choices, list) and not isinstance(value, dict | list) and value not in choices:
-            yield "is none of the values that the schema names"
-
-
-def _parts(root: Mapping[str, Any], doc: object) -> Iterator[Mapping[str, Any]]:
-    """The schema itself and what it is put together from; references within the document are followed."""
-    left, followed = [doc], 0
-    while left:
-        part = left.pop(0)
-        if not isinstance(part, dict):
+def _rows(given: Mapping[str, Any], schema: Schema) -> Iterator[Row]:
+    for entry in walk(given, schema, longest=MANY):
+        inner, value, marks = entry.schema, entry.value, entry.marks
+        label, wanted = marked(entry.name, is_name=True), inner.wanted
+        if value is MISSING or entry.is_opened:
+            yield Row(label, entry.level, None, wanted, inner.about, marks, ())
             continue
-        yield part
-        reference = part.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/") and followed < REFERENCES:
-            followed += 1
-            target: Any = root
-            for step in reference[2:].split("/"):
-                target = target.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None
-            left.append(target)
-        for several in ("allOf", "anyOf", "oneOf"):
-            if isinstance(choices := part.get(several), list) and followed < REFERENCES:
-                followed += 1
-                left += choices
-
-
-NOTHING_SAID = Schema.of({}, {})
-
-
-def kind_of(value: object) -> str:
-    """As JSON Schema calls it."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "integer" if value.is_integer() else "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-    return "object"
-
-
-def _rows(given: Mapping[str, Any], schema: Schema, level: int) -> Iterator[Row]:
-    """In the schema's order, then what it does not name; entries of an object that it describes follow it."""
-    left = [(name, given, schema, level) for name in reversed(_names(given, schema))]
-    while left:
-        name, holder, outer, level = left.pop()
-        inner = outer.within(name)
-        label, wanted, about = marked(name, is_name=True), inner.wanted, inner.about
-        if name not in holder:
-            yield Row(label, level, None, wanted, about, ("required, but missing",), ())
-            continue
-        value = holder[name]
-        marks = tuple(inner.complaints(value))
-        if outer.names_keys and name not in outer.properties and not outer.is_open:
-            marks = ("not in schema", *marks)
-        if isinstance(value, dict) and value and inner.names_keys:
-            yield Row(label, level, None, wanted, about, marks, ())
-            left += [(one, value, inner, level + 1) for one in reversed(_names(value, inner))]
-        else:
-            hosts = tuple(hosts_in(strings_in(value)))
-            yield Row(label, level, marked(as_text(value)), wanted, about, marks, hosts)
-
-
-def _names(given: Mapping[str, Any], schema: Schema) -> list[str]:
-    named = [name for name in schema.properties if name in given or name in schema.required]
-    missing = [name for name in schema.required if name not in given and name not in schema.properties]
-    return [*named, *missing, *(name for name in given if name not in schema.properties)]
-
-
-def _a(kind: str) -> str:
-    if kind == "null":
-        return "nothing (null)"
-    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
+        if unknown := unknown_in(value, inner):
+            marks = (*marks, f"has what is {UNKNOWN}: {', '.join(str(marked(one, is_name=True)) for one in unknown)}")
+        hosts = tuple(hosts_in(strings_in(value)))
+        yield Row(label, entry.level, marked(as_text(value)), wanted, inner.about, marks, hosts)

@@ -343,6 +343,48 @@ def test_arguments_stand_by_their_schema_and_what_does_not_fit_is_marked() -> No
     assert (rows[0].wanted, str(rows[0].about), rows[2].wanted) == ("string", "Who gets it⟨U+202E⟩", "string or null")
 
 
+RECIPIENT = {"required": ["to"], "properties": {"to": {"type": "string"}, "copies": {"items": {"$ref": "#/$defs/R"}}}}
+LISTS = {
+    "properties": {
+        "mails": {"type": "array", "items": {"$ref": "#/$defs/R"}},
+        "pair": {"prefixItems": [{"type": "string"}], "items": {"properties": {"a": {}}}},
+        "tags": {"items": {"type": "string"}},
+    },
+    "$defs": {"R": RECIPIENT},
+}
+
+
+def test_objects_in_lists_stand_by_their_schema_too() -> None:
+    given = {
+        "mails": [{"to": "a", "bcc": "evil"}, "b", {"copies": [{"to": "c", "now": True}]}],
+        "pair": ["x", {"a": 1, "b": 2}],
+        "tags": ["one", {"two": 3}],
+    }
+    rows = detail_of(asked(arguments=given, input_schema=LISTS), "").rows
+    assert [(str(row.name), row.level, str(row.value or ""), row.marks) for row in rows] == [
+        ("mails", 0, "", ()),
+        ("1 of 3", 1, "", ()),
+        ("to", 2, "a", ()),
+        ("bcc", 2, "evil", ("not in schema",)),
+        ("2 of 3", 1, "b", ()),
+        ("3 of 3", 1, "", ()),
+        ("to", 2, "", ("required, but missing",)),
+        ("copies", 2, "", ()),
+        ("1 of 1", 3, "", ()),
+        ("to", 4, "c", ()),
+        ("now", 4, "true", ("not in schema",)),
+        ("pair", 0, "", ()),
+        ("1 of 2", 1, "x", ()),
+        ("2 of 2", 1, "", ()),
+        ("a", 2, "1", ()),
+        ("b", 2, "2", ("not in schema",)),
+        ("tags", 0, as_text(given["tags"]), ()),
+    ]
+    many = [{"to": "a"}] * 500 + [{"to": "a", "bcc\u202e": "evil"}]
+    (row,) = detail_of(asked(arguments={"mails": many}, input_schema=LISTS), "").rows
+    assert str(row.value) == shown(as_text(many)) and row.marks == ("has what is not in schema: bcc⟨U+202E⟩",)
+
+
 @pytest.mark.parametrize("schema", [{"type": "object", "properties": {}}, {"additionalProperties": False}])
 def test_what_a_tool_that_takes_nothing_is_given_is_marked(schema: Any) -> None:
     inner = {"properties": {"options": schema}}
