@@ -15,7 +15,7 @@ from confirmations.items import Names
 from gateway import Confirmation, Gateway
 from gateway.canonical import digest
 from gateway.errors import GatewayError, SignedOut
-from gateway.types import REVIEWER
+from gateway.types import LISTS_AGENTS, REVIEWER
 
 PEOPLE_KNOWN = 300  # seconds for which an admin's list of people is good
 
@@ -43,7 +43,7 @@ class Identity:
         """A sentence for somebody whose roles promise more than the gateway shows, else an empty text."""
         if REVIEWER in self.roles and not self.tenant:
             return "You have no tenant: the gateway lets you answer what people without one asked for, and no more."
-        if "tenant_admin" in self.roles and not self.reviews:
+        if LISTS_AGENTS.intersection(self.roles) and not self.reviews:
             return "The gateway shows a tenant's confirmations to its admins. You see only what you asked for yourself."
         return ""
 

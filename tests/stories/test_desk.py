@@ -11,7 +11,7 @@ import pytest
 
 from tests.embedded import Embedded
 from tests.portico import Visitor
-from tests.stories.approving import ANA, BO, held, live_page, words
+from tests.stories.approving import ANA, BO, OLU, held, live_page, words
 
 Arriving = Callable[[str], Visitor]
 
@@ -87,6 +87,14 @@ def test_what_was_typed_waits_for_the_page_and_not_for_what_a_script_reads_ahead
     bo.posts(f"{path}reject/", reason="half typed", ask="first")  # is asked once more, and goes back
     assert bo.gets(path, headers={"HX-Request": "true"}).status_code == 200
     assert 'value="half typed"' in bo.reads(path)
+
+
+@pytest.mark.parametrize("role", ["agent_creator", "tenant_admin"])
+def test_a_role_that_sees_no_calls_of_others_is_told_so(visitor: Arriving, gateway: Embedded, role: str) -> None:
+    held(gateway, ANA, "wipe", agent="File manager")
+    gateway.dial(person={"email": OLU, "roles": [role]})
+    page = visitor(OLU).reads("/confirmations/")
+    assert tools(page) == [] and "You see only what you asked for yourself." in words(page)
 
 
 class Rows(HTMLParser):
