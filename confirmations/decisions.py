@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -114,7 +115,7 @@ def decide(by: Answerer, asked: Confirmation, given: Given, turn: int | None) ->
     Raises NotAllowed, SignedOut, and others when nothing was sent.
     """
     if state_of(asked) != "waiting":
-        outcome = _already(by.identity, asked)
+        outcome = _already(by, asked)
         _record(by, asked, given, outcome)
         return outcome
     if turn is not None:
@@ -167,7 +168,7 @@ def _send(by: Answerer, asked: Confirmation, given: Given) -> tuple[Outcome, Rep
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
     except AlreadyResolved:
-        return _already(by.identity, by.gateway.confirmation(asked.id)), Reply("already resolved")
+        return _already(by, by.gateway.confirmation(asked.id)), Reply("already resolved")
     except NotFound:
         return gone(), Reply("not found")
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
@@ -175,23 +176,23 @@ def _send(by: Answerer, asked: Confirmation, given: Given) -> tuple[Outcome, Rep
     said = "confirmed" if answer.approved else "rejected"
     if answer.ran is False:
         said += ", and nobody was waiting"
-    return _accepted(by.identity, asked, answer, given.reason), Reply(said, answer.ran)
+    return _accepted(by, asked, answer, given.reason), Reply(said, answer.ran)
 
 
-def _accepted(identity: Identity, asked: Confirmation, answer: Answer, reason: str) -> Outcome:
+def _accepted(by: Answerer, asked: Confirmation, answer: Answer, reason: str) -> Outcome:
     now = replace(
-        asked, status="confirmed" if answer.approved else "rejected", answered_by=identity.person, reason=reason
+        asked, status="confirmed" if answer.approved else "rejected", answered_by=by.identity.person, reason=reason
     )
-    verdict = _verdict(identity, now, answer.ran)
+    verdict = _verdict(by, now, answer.ran)
     if answer.ran is False:
         return Outcome(now, "approved", verdict, f"Approved, but {NOTHING_RAN}.", "warning")
     word = "Approved" if answer.approved else "Rejected"
     return Outcome(now, state_of(now), verdict, f"{word}: {asked.tool}", "success")
 
 
-def _already(identity: Identity, record: Confirmation) -> Outcome:
+def _already(by: Answerer, record: Confirmation) -> Outcome:
     state = state_of(record)
-    verdict = _verdict(identity, record)
+    verdict = _verdict(by, record)
     return Outcome(record, state, verdict, f"This was already resolved: {verdict[0].lower()}{verdict[1:]}", "info")
 
 
@@ -208,8 +209,8 @@ def _read_back(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
     if state == "waiting":
         return Outcome(record, "waiting", "", unknown, "warning")
     if _is_ours(by, record, given):
-        return Outcome(record, state, _verdict(by.identity, record), f"{state.capitalize()}: {record.tool}", "success")
-    return _already(by.identity, record)
+        return Outcome(record, state, _verdict(by, record), f"{state.capitalize()}: {record.tool}", "success")
+    return _already(by, record)
 
 
 def _is_ours(by: Answerer, record: Confirmation, given: Given) -> bool:
@@ -225,7 +226,7 @@ def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, 
     """
     if state_of(written) == "waiting" or _is_ours(by, written, given):
         return outcome
-    other = _verdict(by.identity, written, me="")
+    other = _verdict(by, written, me="")
     mine = "approval" if given.approve else "rejection"
     verdict = doubt_of(str(by.user), approve=given.approve, said=other)
     sentence = (
@@ -246,11 +247,14 @@ def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, 
     return doubtful
 
 
-def _verdict(identity: Identity, record: Confirmation, ran: bool | None = None, me: str | None = None) -> str:
-    book = NameBook(identity)
+def _verdict(by: Answerer, record: Confirmation, ran: bool | None = None, me: str | None = None) -> str:
+    book = NameBook(by.identity)
     book.learn(record)
     book.find_people([record])
-    return verdict_of(record, book.names, identity.person if me is None else me, ran=ran)
+    if record.answered_by != by.identity.person:
+        with suppress(SignedOut):  # what became of the answer has to be recorded all the same
+            book.ask(by.gateway, [record])
+    return verdict_of(record, book.names, by.identity.person if me is None else me, ran=ran)
 
 
 def _record(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, reply: Reply = NOT_ASKED) -> None:

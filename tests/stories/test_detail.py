@@ -250,6 +250,9 @@ def test_an_admin_reads_the_names_of_people_who_never_came_here(own_gateway: Emb
         page.reads(call, "for Ana Lima")
         told_live = held(own_gateway, OLU, "mail", agent="File manager")
         page.reads(told_live, "for Olu Ojo")
+    resolved_elsewhere(own_gateway, ANA, call, "confirm")
+    late = words(bo.posts(f"/confirmations/{call}/reject/", reason="no").text)
+    assert "This was already resolved: approved by Ana Lima" in late
     olu = Visitor(own_portico)
     olu.signs_in(OLU)
     assert "Ana Lima" not in olu.reads("/confirmations/")
