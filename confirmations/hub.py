@@ -26,7 +26,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 
 from accounts import bus
-from accounts.sessions import GatewaySession, watch_end
+from accounts.sessions import GatewaySession, tell_ended, watch_end
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, State, is_waiting, state_of, verdict_of
 from confirmations.listing import rows_of
@@ -227,6 +227,12 @@ class Hub:
         elif self._in_use == key and self._serving is not None:
             self._serving.cancel()
 
+    def _end_for_good(self, keys: list[str], message: str) -> None:
+        """The gateway takes these sessions no more: what else is kept in their name, such as approvals, ends too."""
+        for key in keys:
+            self._end_session(key, message)
+            self.loop.run_in_executor(_asking, tell_ended, key)
+
     def _end_all(self, message: str) -> None:
         for key in list(self._sessions):
             self._end_session(key, message)
@@ -256,7 +262,7 @@ class Hub:
                     continue  # its session ended: go on with another one's token
                 problem = self._serving.exception()
                 if isinstance(problem, SignedOut):
-                    self._end_session(session.key, problem.message)
+                    self._end_for_good([session.key], problem.message)
                 else:
                     logger.error("the confirmation bridge failed", exc_info=problem)
                     self._set_state("reconnecting")
@@ -356,7 +362,7 @@ class Hub:
         except GatewayError:
             return
         if tuple(sorted(person.roles)) != self.identity.roles or person.tenant != self.identity.tenant:
-            self._end_all("Your roles changed. Please sign in again.")
+            self._end_for_good(list(self._sessions), "Your roles changed. Please sign in again.")
 
     async def _ask(self, call: Callable[..., T], *arguments: object) -> T:
         return await self.loop.run_in_executor(_asking, partial(call, *arguments))

@@ -9,14 +9,16 @@ import pytest
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.approving import ANA, BO, GIL, SOON, held, live_page, open_page, words
+from tests.stories.following import eventually
 
 BACK = 35.0  # seconds in which a page has to be right again by itself
+TAKEN_BACK = "approval was cancelled before it was sent: the session that it was given in ended"
 
 
 @pytest.fixture(scope="module", params=["released", "guide"])
 def shared(request: pytest.FixtureRequest) -> Iterator[tuple[Embedded, Portico]]:
     with Embedded.start(dialect=request.param) as embedded:
-        server = Portico(embedded.url, DJANGO_SETTINGS_MODULE="tests.impatient").start()
+        server = Portico(embedded.url, DJANGO_SETTINGS_MODULE="tests.impatient", APPROVAL_HOLD="20").start()
         yield embedded, server
         server.close()
 
@@ -104,6 +106,8 @@ def test_a_refused_token_asks_to_sign_in_again(frail: Embedded, arrive: Arriving
     with live_page(ana) as page:
         call = held(frail, ANA, "delete_file", path="x")
         page.reads(call, "delete_file")
+        kept = held(frail, ANA, "delete_file", path="kept for a moment")
+        assert "It is sent in 20 seconds" in words(ana.posts(f"/confirmations/{kept}/confirm/").text)
         token = ana.csrf_token()
         frail.dial(expire_tokens=True)
         assert page.closes(10) == 4401
@@ -114,14 +118,20 @@ def test_a_refused_token_asks_to_sign_in_again(frail: Embedded, arrive: Arriving
     assert "/login/" in refused.url
     ana.signs_in(ANA)
     assert "typed in vain" in ana.reads(f"/confirmations/{call}/")
+    assert TAKEN_BACK in words(ana.reads(f"/confirmations/{kept}/"))
+    assert kept in frail.report()["held"]
 
 
 def test_somebody_who_is_an_admin_no_longer_is_shown_nothing_more(frail: Embedded, arrive: Arriving) -> None:
-    bo = arrive(BO)
+    bo, ana = arrive(BO), arrive(ANA)
+    kept = held(frail, ANA, "delete_file", agent="File manager", path="kept for a moment")
     with live_page(bo) as page:
+        assert "It is sent in 20 seconds" in words(bo.posts(f"/confirmations/{kept}/confirm/").text)
         frail.dial(person={"email": BO, "roles": []})
         assert page.closes(10) == 4401
         assert "Your roles changed" in page.ended
+    eventually(lambda: f"Bo Adler's {TAKEN_BACK}" in words(ana.reads(f"/confirmations/{kept}/")))
+    assert kept in frail.report()["held"]
 
 
 def test_one_stream_serves_all_pages_of_a_person_and_ends_with_them(frail: Embedded, arrive: Arriving) -> None:
