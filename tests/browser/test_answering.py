@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, in_one_dialect
 from tests.embedded import Embedded
 from tests.stories.approving import held
 
@@ -44,6 +46,49 @@ def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: 
     approve.click()
     expect(section).to_contain_text("Approved by you: They are old")
     assert call in demo_gateway.report()["ran"]
+
+
+@in_one_dialect
+def test_when_the_time_is_up_nothing_can_be_pressed(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as admin")
+    call = held(demo_gateway, ANA, "wipe_folder", agent="File manager")
+    page.clock.install()
+    page.goto(f"/confirmations/{call}/")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    section = page.locator(f'section[data-confirmation="{call}"]')
+    buttons = section.locator("[data-answer] button")
+    for name in ("Approve", "Reject"):
+        expect(section.get_by_role("button", name=name)).to_be_enabled()
+    page.clock.fast_forward("05:01")
+    expect(section.locator("[data-expires-at]")).to_have_text("Time is up")
+    expect(page.locator("li [data-expires-at]")).to_have_text("Time is up")
+    assert buttons.count() == page.locator("[data-answer] button:disabled").count() >= 2
+    page.keyboard.press("a")
+    assert not [one for one in demo_gateway.received() if call in one["path"] and one["method"] == "POST"]
+
+
+@in_one_dialect
+def test_a_typed_reason_outlives_the_session_and_can_be_sent_after_signing_in(
+    window: Window, demo_gateway: Embedded
+) -> None:
+    page = window("Try as admin")
+    call = held(demo_gateway, ANA, "wipe_folder", agent="File manager")
+    page.goto("/confirmations/")
+    page.locator(f'li[data-confirmation="{call}"]').get_by_role("link").click()
+    reason = page.get_by_label("Reason")
+    reason.fill("too broad")
+    demo_gateway.dial(expire_tokens=True)
+    status = page.get_by_role("status", name="Live updates")
+    expect(status).to_contain_text("Signed out")
+    expect(reason).to_have_value("too broad")
+    status.get_by_role("link", name="Sign in again").click()
+    page.get_by_role("button", name="Try as admin").click()
+    expect(page).to_have_url(re.compile(f"/confirmations/{call}/$"))
+    expect(page.get_by_label("Reason")).to_have_value("too broad")
+    page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))
+    page.get_by_role("button", name="Reject").click()
+    expect(page.locator("section[data-confirmation]")).to_contain_text("Rejected by you: too broad")
+    assert demo_gateway.report()["reasons"][call] == "too broad"
 
 
 def test_no_key_answers_a_call_that_was_left_for_the_next_one(window: Window, demo_gateway: Embedded) -> None:

@@ -184,6 +184,50 @@ def test_only_calls_of_one_kind_are_answered_together(desk: Page, demo_gateway: 
         expect(dialog).to_contain_text(value)
     presses_until(desk, "Escape", desk.locator("body"), "Approvals")
     expect(dialog).to_have_count(0)
+    for call in (one, two):
+        row(desk, call).get_by_role("checkbox").check()
+    desk.get_by_role("button", name="Approve 2…").click()
+    desk.wait_for_function("since => performance.now() - since > 650", arg=desk.evaluate("performance.now()"))
+    dialog.get_by_role("button", name="Approve 2").click()
+    told = dialog.get_by_role("list", name="What became of each call")
+    expect(told.get_by_text("Approved: send_mail")).to_have_count(2)
+    report = demo_gateway.report()
+    assert {one, two} <= set(report["ran"]) and {other, grave} <= set(report["held"])
+    dialog.get_by_role("link", name="Back to the approvals").click()
+    expect(dialog).to_have_count(0)
+    expect(row(desk, one)).to_contain_text("Approved by you")
+
+
+@in_one_dialect
+def test_every_key_does_its_part_until_they_are_switched_off(desk: Page, demo_gateway: Embedded) -> None:
+    first, second = (held(demo_gateway, ANA, "send_mail", risk, "File manager", n=1) for risk in ("high", "low"))
+    expect(rows(desk)).to_have_count(2)
+    for key, call in (("j", first), ("j", second), ("k", first)):
+        desk.keyboard.press(key)
+        on_screen(desk, call)
+    desk.keyboard.press("Enter")
+    expect(opened(desk)).to_be_focused()
+    desk.keyboard.press("d")
+    expect(desk.get_by_role("heading", name="Compared with the last approved")).to_be_visible()
+    desk.keyboard.press("?")
+    keys = desk.get_by_role("dialog", name="Keys")
+    expect(keys).to_be_visible()
+    desk.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    desk.keyboard.press("/")
+    expect(desk.get_by_role("searchbox", name="Find")).to_be_focused()
+    desk.keyboard.press("Escape")
+    expect(row(desk, first).get_by_role("link")).to_be_focused()
+    desk.get_by_text("Notify me").click()
+    desk.get_by_role("checkbox", name="Keys").uncheck()
+    for _ in range(2):  # and after a reload
+        for key in ("j", "k", "?", "/", "a", "r", "x", "d"):
+            desk.keyboard.press(key)
+        on_screen(desk, first)
+        expect(keys).to_be_hidden()
+        expect(desk.get_by_role("searchbox", name="Find")).not_to_be_focused()
+        expect(row(desk, first).get_by_role("checkbox")).not_to_be_checked()
+        desk.reload()
 
 
 @in_one_dialect

@@ -12,6 +12,8 @@ import pytest
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.approving import ANA, BO, GIL, OLU, held, live_page, words
+from tests.stories.test_bulk import posts as answers_several
+from tests.stories.test_bulk import ticked
 
 Arriving = Callable[[str], Visitor]
 
@@ -110,6 +112,25 @@ def test_a_call_of_a_grave_risk_needs_two_people_other_than_the_one_who_asked(
         hers.reads(call, "Approved by Olu Ojo: second")
     assert call in gateway.report()["ran"]
     assert "First of two approvals" in words(bo.reads("/confirmations/history/"))
+
+
+def test_no_other_way_leads_past_the_rule_of_two_people(come: Arriving, gateway: Embedded) -> None:
+    bo, again, ana, olu = come(BO), come(BO), come(ANA), come(OLU)
+    call = held(gateway, ANA, "rename_file", "medium", "File manager", path="e.txt")
+    item = ticked(bo, call)
+    asker, second = "neither can be the one who asked for it", "another person has to approve it as well"
+    assert asker in words(answers_several(ana, item, "approve").text)
+    assert asker in words(ana.posts(f"/confirmations/{call}/confirm/", seen="", ask="").text)
+    assert "It is sent when another person approves" in words(answers_several(bo, item, "approve").text)
+    for browser in (bo, again):
+        refused = browser.posts(f"/confirmations/{call}/confirm/", tool_name="rename_file", reason="again")
+        assert refused.status_code == 409 and second in words(refused.text)
+        assert second in words(answers_several(browser, item, "approve", "again").text)
+    assert asker in words(answers_several(ana, item, "approve").text)
+    assert call in gateway.report()["held"]
+    assert not [one for one in gateway.received() if call in one["path"] and one["method"] == "POST"]
+    assert "Approved: rename_file" in words(answers_several(olu, item, "approve", "second").text)
+    assert call in gateway.report()["ran"]
 
 
 def test_a_rejection_by_anyone_forgets_the_first_approval(come: Arriving, gateway: Embedded) -> None:
