@@ -40,7 +40,18 @@ from django.utils.safestring import SafeString, mark_safe
 from agents import interrupts, pieces
 from agents.markdown import Blocks
 from agents.runlog import RunLog
-from agents.transcript import FOOT, MOST_OTHERS, Part, agent_part, as_json, fold, kept, text_part, told_by_snapshot
+from agents.transcript import (
+    FOOT,
+    MOST_OTHERS,
+    Growth,
+    Part,
+    agent_part,
+    as_json,
+    fold,
+    kept,
+    text_part,
+    told_by_snapshot,
+)
 from gateway.state import Shared
 
 SHOW_EVERY = 0.25  # seconds between two renderings of a part that grows
@@ -76,6 +87,7 @@ class Answer:
         self._written: list[str] = []  # deltas of the text in progress, joined when somebody asks
         self._writing: Part | None = None  # that text
         self._blocks = Blocks()
+        self._growth = Growth()
         self._shared = Shared()
         self._others_size = 0
         self._shown: dict[str, SafeString] = {}  # fragments by key, in the order of the page
@@ -114,6 +126,7 @@ class Answer:
         """Nothing more will come: what was in progress becomes a block, and what did not end says so."""
         with self._lock:
             self._finish_text()
+            self._growth.settle_all()
             asked = interrupts.states(interrupts.opened(self.interrupts))
             for part in [*self._parts, *self._foot.values()]:
                 if part["kind"] != "text" or "role" in part or "name" in part:
@@ -130,6 +143,7 @@ class Answer:
         """The answer so far, to keep. What grew since it was shown is shown now, if it is time."""
         with self._lock:
             self._gather()
+            self._growth.settle_all()
             self._catch_up()
             return [
                 *(copy.deepcopy(part) if part["kind"] == "agent" else dict(part) for part in self._parts),
@@ -193,13 +207,13 @@ class Answer:
             self._take_up(event.tool_call_id)
         if who:
             group = self._agents.get(who) or self._begin_again(who)
-            part = fold(group["parts"], event, f"{group['key']}.")
+            part = fold(group["parts"], event, self._growth, f"{group['key']}.")
             shown: Part | None = self._outermost[who]
         else:
             if isinstance(event, _TALK) and not self._goes_on(event):
                 self._finish_text()
             count = len(self._parts)
-            part = shown = fold(self._parts, event)
+            part = shown = fold(self._parts, event, self._growth)
             if len(self._parts) > count:
                 self._put_beside(self._parts.pop())
         if part is None or shown is None:
@@ -338,6 +352,7 @@ class Answer:
             self._stale[key] = part
             return
         self._stale.pop(key, None)
+        self._growth.settle(part)
         self._place(key, pieces.of_part(part, self._agent_id, is_open=True))
         ended = time.monotonic()
         self._show_again_at[key] = ended + max(SHOW_EVERY, SHOW_SHARE * (ended - started))

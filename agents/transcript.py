@@ -64,8 +64,36 @@ def agent_part(agent_run_id: str, name: str, about: str, key: str) -> Part:
     }
 
 
-def fold(parts: list[Part], event: Event, prefix: str = "") -> Part | None:
-    """Take one event into the parts: the part that it changed or began, None where it has none."""
+class Growth:
+    """What parts were told since somebody last looked at them.
+
+    Put into them at once, each delta would copy the text that is there: all of it, as often as it grows.
+    """
+
+    def __init__(self) -> None:
+        self._grown: dict[int, tuple[Part, str, list[str]]] = {}  # by the part's own identity
+
+    def add(self, part: Part, name: str, delta: str) -> None:
+        """More of a text that the part has."""
+        self._grown.setdefault(id(part), (part, name, []))[2].append(delta)
+
+    def settle(self, part: Part) -> None:
+        """Put it into the part, and into those that stand in it."""
+        for one in every([part]):
+            if grown := self._grown.pop(id(one), None):
+                _, name, deltas = grown
+                one[name] += "".join(deltas)
+
+    def settle_all(self) -> None:
+        for part, _, _ in list(self._grown.values()):
+            self.settle(part)
+
+
+def fold(parts: list[Part], event: Event, growth: Growth, prefix: str = "") -> Part | None:
+    """Take one event into the parts: the part that it changed or began, None where it has none.
+
+    What a part says more is in `growth` until it is settled.
+    """
 
     def new(part: Part) -> Part:
         part["key"] = part.get("key") or f"{prefix}{part['kind']}-{len(parts)}-{part.get('id', '')}"
@@ -90,18 +118,18 @@ def fold(parts: list[Part], event: Event, prefix: str = "") -> Part | None:
             part |= {"name": name} if name else {}
         case TextMessageContentEvent(message_id=message_id, delta=delta):
             part = last("text", id=message_id) or new(text_part(message_id))
-            part["text"] += delta
+            growth.add(part, "text", delta)
         case ReasoningMessageContentEvent(message_id=message_id, delta=delta):
             if parts and parts[-1]["kind"] == "reasoning" and parts[-1]["id"] == message_id:
                 part = parts[-1]
             else:
                 part = new(text_part(message_id, "reasoning"))
-            part["text"] += delta
+            growth.add(part, "text", delta)
         case ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name):
             part = new(tool_part(call_id, name))
         case ToolCallArgsEvent(tool_call_id=call_id, delta=delta):
             if part := last("tool", id=call_id):
-                part["arguments"] += delta
+                growth.add(part, "arguments", delta)
         case ToolCallEndEvent(tool_call_id=call_id):
             part = last("tool", id=call_id)
         case ToolCallResultEvent(tool_call_id=call_id, content=content):
