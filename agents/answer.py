@@ -5,7 +5,6 @@ Free of I/O. The run's task feeds it; page views in other threads take a `Snapsh
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -47,6 +46,7 @@ from agents.transcript import (
     Part,
     agent_part,
     as_json,
+    copied,
     fold,
     kept,
     text_part,
@@ -146,8 +146,8 @@ class Answer:
             self._growth.settle_all()
             self._catch_up()
             return [
-                *(copy.deepcopy(part) if part["kind"] == "agent" else dict(part) for part in self._parts),
-                *(dict(self._foot[kind]) for kind in FOOT if kind in self._foot),
+                *map(copied, self._parts),
+                *(copied(self._foot[kind]) for kind in FOOT if kind in self._foot),
             ]
 
     def _is_written_here(self, event: TextMessageContentEvent) -> bool:
@@ -169,7 +169,9 @@ class Answer:
                 self._note(f"Raw event from {source}" if source else "Raw event", value)
             case StateSnapshotEvent() | StateDeltaEvent():
                 self._shared.take([event])
-                self._put_below("state", value=kept(self._shared.state))
+                state = self._foot.setdefault("state", {"kind": "state", "key": "state", "value": None})
+                self._growth.put(state, "value", self._shared.state)
+                self._show(state)
             case MessagesSnapshotEvent(messages=messages):
                 self._note("Messages as the agent keeps them", [as_dict(message) for message in messages])
                 for told in list(told_by_snapshot(messages, self._known)):
@@ -221,7 +223,8 @@ class Answer:
         if isinstance(event, ActivitySnapshotEvent | ActivityDeltaEvent):
             self._shared.take([event])
             if activity := self._shared.activities.get(event.message_id):
-                part |= {"type": activity.kind, "content": kept(dict(activity.content))}
+                part["type"] = activity.kind
+                self._growth.put(part, "content", activity.content)
         self._show(shown, at_once=not isinstance(event, _THROTTLED))
 
     def _take_up(self, call_id: str) -> None:
@@ -295,11 +298,11 @@ class Answer:
         """An event that has no place in the answer; it can be inspected below."""
         others = self._foot.get("others") or {"count": 0, "events": []}
         size = len(as_json(value)) if len(others["events"]) < MOST_OTHERS else 0
-        events = others["events"]
+        events = [*others["events"]]
         if len(events) < MOST_OTHERS and self._others_size <= 4_000_000:  # characters
             self._others_size += size
             events.append({"name": name, "value": kept(value)})
-        self._put_below("others", count=others["count"] + 1, events=[*events])
+        self._put_below("others", count=others["count"] + 1, events=events)
 
     def _use(self, usage: list[TokenUsage] | None) -> None:
         if usage:

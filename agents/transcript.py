@@ -67,25 +67,34 @@ def agent_part(agent_run_id: str, name: str, about: str, key: str) -> Part:
 class Growth:
     """What parts were told since somebody last looked at them.
 
-    Put into them at once, each delta would copy the text that is there: all of it, as often as it grows.
+    Put into them at once, each delta would copy the text that is there, or lay out a value anew: all of it, as often
+    as it grows.
     """
 
     def __init__(self) -> None:
-        self._grown: dict[int, tuple[Part, str, list[str]]] = {}  # by the part's own identity
+        self._texts: dict[int, tuple[Part, str, list[str]]] = {}  # by the part's own identity
+        self._values: dict[int, tuple[Part, str, object]] = {}
 
     def add(self, part: Part, name: str, delta: str) -> None:
         """More of a text that the part has."""
-        self._grown.setdefault(id(part), (part, name, []))[2].append(delta)
+        self._texts.setdefault(id(part), (part, name, []))[2].append(delta)
+
+    def put(self, part: Part, name: str, value: object) -> None:
+        """A value in the place of the one that the part had; nobody changes it any more."""
+        self._values[id(part)] = part, name, value
 
     def settle(self, part: Part) -> None:
         """Put it into the part, and into those that stand in it."""
         for one in every([part]):
-            if grown := self._grown.pop(id(one), None):
-                _, name, deltas = grown
+            if text := self._texts.pop(id(one), None):
+                _, name, deltas = text
                 one[name] += "".join(deltas)
+            if told := self._values.pop(id(one), None):
+                _, name, value = told
+                one[name] = kept(value)
 
     def settle_all(self) -> None:
-        for part, _, _ in list(self._grown.values()):
+        for part, *_ in [*self._texts.values(), *self._values.values()]:
             self.settle(part)
 
 
@@ -163,7 +172,10 @@ def as_json(value: object) -> str:
 
 def kept(value: object) -> object:
     """The value, or what is left of one that is too large to keep, as a text that says so."""
-    text = as_json(value)
+    try:
+        text = as_json(value)
+    except RecursionError:
+        return "This is nested too deeply to be kept."
     if len(text) <= LARGEST_VALUE:
         return value
     return f"{text[:LARGEST_VALUE]}\n… {len(text) - LARGEST_VALUE} more characters were not kept"
@@ -202,6 +214,11 @@ def every(parts: Iterable[Part]) -> Iterator[Part]:
     for part in parts:
         yield part
         yield from every(part.get("parts", ()))
+
+
+def copied(part: Part) -> Part:
+    """The part as it is now; what it holds is replaced when it changes, so that this stays as it is."""
+    return {**part, "parts": list(map(copied, part["parts"]))} if "parts" in part else dict(part)
 
 
 def text_of(parts: Iterable[Part]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ag_ui.core import Event
@@ -48,3 +51,45 @@ def seconds(told: list[dict[str, str]], count: int) -> float:
     answer.break_off()
     assert DELTA * count in str(answer.parts())
     return spent
+
+
+CHANGING = {
+    "state": [
+        {"type": "STATE_SNAPSHOT"},
+        {"type": "STATE_DELTA", "delta": [{"op": "replace", "path": "/rows/1/name", "value": "new"}]},
+    ],
+    "an activity": [
+        {"type": "ACTIVITY_SNAPSHOT", "messageId": "m", "activityType": "PLAN"},
+        {
+            **{"type": "ACTIVITY_DELTA", "messageId": "m", "activityType": "PLAN"},
+            "patch": [{"op": "add", "path": "/rows/-", "value": {"name": "new"}}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("told", CHANGING.values(), ids=CHANGING)
+def test_a_delta_costs_the_same_however_large_the_document_is(told: list[dict[str, Any]]) -> None:
+    assert calls(told, 4000) < 2 * calls(told, 40)
+
+
+def calls(told: list[dict[str, Any]], rows: int) -> int:
+    """Of functions, to take a hundred deltas of a document with so many rows."""
+    whole, delta = told
+    name = "snapshot" if whole["type"] == "STATE_SNAPSHOT" else "content"
+    answer = Answer("agent")
+    answer.feed([event({**whole, name: {"rows": [{"name": "old", "tags": [1, 2]}] * rows}})])
+    changes = [event(delta)] * 100
+    count = 0
+
+    def hear(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(hear)
+    try:
+        answer.feed(changes)
+    finally:
+        sys.setprofile(None)
+    assert '"new"' in json.dumps(answer.parts())
+    return count

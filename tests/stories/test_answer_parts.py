@@ -15,6 +15,7 @@ from agents.answer import Answer
 from agents.transcript import FOOT
 from embedded.agents import showcase
 from embedded.agents.base import asked
+from gateway.state import LARGEST_STATE
 from tests.stories.following import eventually, plain
 
 events: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
@@ -172,6 +173,27 @@ def test_a_state_delta_that_does_not_fit_changes_nothing() -> None:
         ]
     )
     assert followed(answer) == reloaded(answer) == 'State { "a": 1 }'
+
+
+def test_a_state_that_is_nested_ever_deeper_says_so_and_the_rest_goes_on() -> None:
+    levels = 100
+    nested = json.loads('{"a":' * levels + "{}" + "}" * levels)
+    deeper = [{"op": "add", "path": "/a" * levels * number, "value": nested} for number in range(20)]
+    answer = given([*({"type": "STATE_DELTA", "delta": [one]} for one in deeper), TEXT, says("And on.")])
+    assert followed(answer) == reloaded(answer) == "And on. State This is nested too deeply to be kept."
+
+
+def test_a_state_that_is_full_takes_what_makes_it_smaller() -> None:
+    full = {"a": "x" * (LARGEST_STATE - 1000), "b": 1}
+    answer = given(
+        [
+            {"type": "STATE_SNAPSHOT", "snapshot": full},
+            {"type": "STATE_DELTA", "delta": [{"op": "add", "path": "/c", "value": "y" * 2000}]},
+            {"type": "STATE_DELTA", "delta": [{"op": "replace", "path": "/a", "value": ""}]},
+            {"type": "STATE_DELTA", "delta": [{"op": "add", "path": "/c", "value": "z"}]},
+        ]
+    )
+    assert answer.parts()[0]["value"] == {"a": "", "b": 1, "c": "z"}
 
 
 def test_a_value_too_long_to_show_says_so_and_is_kept() -> None:
