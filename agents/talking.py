@@ -16,6 +16,7 @@ from accounts.models import User
 from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run
 from agents.transcript import as_messages, every
+from confirmations.signals import tell_pages
 from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut
 
@@ -177,6 +178,7 @@ def _start(
         },
     )
     async_to_sync(runs.start)(live)
+    tell_pages(conversation.user_id, conversation=str(conversation.id))
 
 
 def _resumed_by(run: Run, attempts: Sequence[Run]) -> list[Run]:

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.sessions import GatewaySession, gateway_session
-from confirmations import watch
+from confirmations import news, watch
 from confirmations.hub import hub_of
 from confirmations.identity import Identity
 
@@ -27,6 +27,7 @@ SESSION_ENDED = 4401  # close code: sign in again, coming back is of no use
 
 
 class Visitor(NamedTuple):
+    user_id: int
     session_key: str
     identity: Identity
     kept: GatewaySession
@@ -55,7 +56,10 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
 
     async def follow(self, visitor: Visitor) -> None:
         try:
-            with hub_of(visitor.identity).following(visitor.session_key, visitor.kept) as frames:
+            with (
+                hub_of(visitor.identity).following(visitor.session_key, visitor.kept) as frames,
+                news.heard(visitor.user_id, frames.put),
+            ):
                 # It may have ended between being read and being watched.
                 if not await database_sync_to_async(self.scope["session"].exists)(visitor.session_key):
                     await self.say_ended()
@@ -89,7 +93,7 @@ def visitor_of(scope: Any) -> Visitor | None:
     kept = gateway_session(session)
     if kept is None or kept.is_over:
         return None
-    return Visitor(session.session_key, Identity.of(user, kept), kept)
+    return Visitor(user.pk, session.session_key, Identity.of(user, kept), kept)
 
 
 def is_own_origin(scope: Any) -> bool:

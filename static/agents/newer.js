@@ -1,21 +1,32 @@
-// Brings what was said meanwhile in another tab or on another device, when this page is looked at again or sends something itself.
-// Without it: a reload does.
+// Brings what is said in another tab or on another device: when the server or the other tab tells, when this page is looked at
+// again, and when it sends something itself. Without it: a reload does.
 const log = document.querySelector("[data-log]")
 const isAtEnd = log?.dataset.newer !== undefined // an earlier version, or a stretch further up, stays what it is
+const send = document.querySelector("[data-send]")
+const tabs = isAtEnd && new BroadcastChannel(`conversation ${log.dataset.conversation}`) // those of this browser
 const messages = () => log.querySelectorAll(".message--mine")
 
 let known = isAtEnd ? [...messages()].at(-1)?.id : undefined // the last message up to which nothing is missing here
 let asking = false
+let isStale = false // something came while we were asking
 
 async function bringNewer() {
-  if (!known || asking || document.hidden) return
+  if (!known || document.hidden) return
+  isStale = true
+  if (asking) return
   asking = true
-  try {
-    const response = await fetch(`?after=${known.replace("message-", "")}`, { headers: { "HX-Request": "true" } })
-    if (response.ok && !response.redirected) merge(await response.text())
-  } catch {} // offline: the next look brings it
+  while (isStale) {
+    isStale = false
+    try {
+      const response = await fetch(`?after=${known.replace("message-", "")}`, { headers: { "HX-Request": "true" } })
+      if (response.ok && !response.redirected) merge(await response.text())
+    } catch {} // offline: the next look brings it
+  }
   asking = false
 }
+
+/** Somebody said that there is more. While this page sends something, it looks afterwards anyhow. */
+const told = () => send?.querySelector("button").disabled || bringNewer()
 
 function merge(html) {
   const template = document.createElement("template")
@@ -38,8 +49,16 @@ const find = ({ id, dataset }) => [...log.querySelectorAll("article")].find((one
 const isAnswered = (mine, article) => mine.querySelector("[data-answers]") && !article.querySelector("[data-answers]")
 
 if (isAtEnd) {
+  tabs.addEventListener("message", told)
+  tabs.postMessage("grew") // this page may be what became of a message that another one does not show yet
+  document.addEventListener("confirmations:connected", told)
+  document.addEventListener("confirmations:news", ({ detail }) => detail.conversation === log.dataset.conversation && told())
   document.addEventListener("visibilitychange", bringNewer)
-  document.querySelector("[data-send]")?.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful && bringNewer())
+  send?.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (!detail.successful) return
+    tabs.postMessage("grew")
+    bringNewer()
+  })
   for (const name of ["focus", "online"]) addEventListener(name, bringNewer)
   addEventListener("pageshow", ({ persisted }) => persisted && bringNewer()) // back from another page, as it was left
 }

@@ -41,6 +41,7 @@ function hear({ data }) {
   const frame = JSON.parse(data)
   if (frame.type === "ended") return end(frame.message)
   pause = 1000
+  if (frame.type === "news") return tell("news", frame)
   say(frame.state)
   count(frame.count)
   tell("clock", { offset: frame.clock - Date.now() })
@@ -51,6 +52,7 @@ function open() {
   clearTimeout(timer)
   if (over || (socket && socket.readyState <= WebSocket.OPEN)) return
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/confirmations/`)
+  socket.addEventListener("open", () => tell("connected")) // what was told before is to be had from the pages
   socket.addEventListener("message", hear)
   socket.addEventListener("close", ({ code }) => {
     if (over) return

@@ -115,20 +115,30 @@ def test_two_tabs_show_the_same_and_an_edit_survives_a_reload(window: Window) ->
     one = window("Try as user")
     begin(one, "Echo", "first thing")
     expect(one.get_by_role("button", name="Send")).to_be_visible()
+    elsewhere = window("Try as user")  # another device
     two = one.context.new_page()
+    two.route_web_socket("**", lambda _: None)  # the server tells it nothing: the other tab does
     two.goto(one.url)
+    elsewhere.goto(one.url)
     for number, words in ((2, "second"), (3, "third")):
         say(one, words)
-        expect(one.get_by_role("article", name="Echo")).to_have_count(number)
-        expect(one.get_by_role("button", name="Send")).to_be_visible()
-    say(two, "fourth")  # it knows nothing of the two before
-    expect(two.get_by_role("article", name="Echo")).to_have_count(4)
-    expect(two.get_by_role("article", name="You").locator(".said")).to_have_text(
-        ["first thing", "second", "third", "fourth"]
-    )
-    expect(two.get_by_role("button", name="Send")).to_be_visible()
-    one.evaluate("dispatchEvent(new Event('focus'))")  # somebody comes back to it
-    expect(one.get_by_role("article", name="Echo")).to_have_count(4)
+        for page in (one, two, elsewhere):  # nobody has to come back to it
+            expect(page.get_by_role("article", name="Echo")).to_have_count(number)
+            expect(page.get_by_role("button", name="Send")).to_be_visible()
+            expect(page.get_by_role("article", name="Echo").last).to_contain_text(words)
+    two.context.set_offline(True)
+    say(elsewhere, "said elsewhere")
+    expect(elsewhere.get_by_role("article", name="Echo")).to_have_count(4)
+    two.context.set_offline(False)
+    for page in (one, two):
+        expect(page.get_by_role("article", name="Echo")).to_have_count(4)
+    say(two, "fourth")
+    for page in (one, two, elsewhere):
+        expect(page.get_by_role("article", name="Echo")).to_have_count(5)
+        expect(page.get_by_role("article", name="You").locator(".said")).to_have_text(
+            ["first thing", "second", "third", "said elsewhere", "fourth"]
+        )
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
     one.get_by_role("link", name="Edit message").last.click()
     box = one.get_by_role("textbox", name="Message")
     with one.expect_response("**/draft/"):
@@ -139,9 +149,9 @@ def test_two_tabs_show_the_same_and_an_edit_survives_a_reload(window: Window) ->
     one.get_by_role("link", name="Edit message: not sent yet").click()
     one.get_by_role("button", name="Send").click()
     expect(one.get_by_role("article", name="Echo").last).to_contain_text("fourth, edited")
-    two.evaluate("dispatchEvent(new Event('focus'))")
-    expect(two.get_by_role("article", name="You").last).to_contain_text("fourth, edited")
-    expect(two.get_by_role("article", name="You")).to_have_count(4)
+    for page in (two, elsewhere):
+        expect(page.get_by_role("article", name="You").last).to_contain_text("fourth, edited")
+        expect(page.get_by_role("article", name="You")).to_have_count(5)
 
 
 def test_a_message_whose_receipt_was_lost_is_there_once_when_it_is_sent_again(window: Window) -> None:
