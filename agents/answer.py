@@ -133,11 +133,19 @@ class Answer:
                     self._place(part["key"], pieces.of_part(part, self._agent_id, asked))
             self._stale.clear()
 
-    def snapshot(self) -> Snapshot:
+    def end(self, data: object) -> None:
+        """Tell the followers that it has ended, and how."""
         with self._lock:
+            self.log.append("end", data)
+            self.log.close()
+
+    def snapshot(self) -> Snapshot:
+        """Its end is not in it: whoever shows this has yet to be told."""
+        with self._lock:
+            number = self.log.number - 1 if self.log.is_closed else self.log.number
             below = [self._shown[kind] for kind in FOOT if kind in self._shown]
             shown = [html for key, html in self._shown.items() if html and key not in FOOT]
-            return Snapshot(self.log.number, [*shown, *below], self._blocks.tail)
+            return Snapshot(number, [*shown, *below], self._blocks.tail)
 
     def parts(self) -> list[Part]:
         """The answer so far, to keep. What grew since it was shown is shown now, if it is time."""

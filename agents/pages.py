@@ -28,6 +28,11 @@ class Window:
     earlier: int | None  # what to ask for as `before` to see what comes before; None at the beginning
     is_end: bool
 
+    @property
+    def run(self) -> Run | None:
+        """The one that is going on in it."""
+        return next((entry["run"] for entry in self.entries if entry.get("is_open")), None)
+
 
 def window(conversation: Conversation, *, before: int | None = None, version: int | None = None) -> Window:
     """The end of the transcript, or what comes before a message; `version`: of what that edited message replaced."""

@@ -223,8 +223,7 @@ class LiveRun:
         if ending.status in Run.BROKEN_OFF:
             caller_left(self.agent_id)
         _live.pop(self.id, None)
-        self.answer.log.append("end", {"status": ending.status, "html": html})
-        self.answer.log.close()
+        self.answer.end({"status": ending.status, "html": html})
 
     async def _keep(self, **columns: object) -> None:
         """Save it, also where the database is away for a moment: it is not told again."""

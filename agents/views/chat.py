@@ -187,6 +187,7 @@ def _context(
         agent_now = Agent(conversation.agent_id, conversation.agent_name, "", not isinstance(exc, NotFound), "")
         problem = exc.message
     page = drafts.editing(conversation.get_absolute_url(), edited.id if edited else None)
+    is_live = shown.is_end and edited is None and version is None
     return {
         "conversation": conversation,
         "agent": agent_now,
@@ -194,9 +195,10 @@ def _context(
         "window": shown,
         "version": version,
         "groups": pages.groups(request.user, conversation.id),
-        "run": talking.open_run(conversation),
+        # A page that follows offers Stop for what it follows, not for what began while it was made.
+        "run": shown.run if is_live else talking.open_run(conversation),
         "edited": edited,
-        "is_live": shown.is_end and edited is None and version is None,
+        "is_live": is_live,
         "draft": drafts.of_page(request.user, page) or (edited.text if edited else ""),
         "draft_url": reverse("agents:draft", args=[conversation.id]),
         "key": uuid.uuid4(),

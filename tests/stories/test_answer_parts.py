@@ -273,3 +273,9 @@ def test_long_text_of_the_agent_still_costs_one_event_a_batch() -> None:
     answer = Answer("agent")
     answer.feed([TextMessageContentEvent(message_id="m", delta="word ") for _ in range(1000)])
     assert [name for name, _ in sent(answer)] == ["text"]
+
+
+def test_a_page_that_is_made_while_the_answer_ends_has_yet_to_be_told_the_end() -> None:
+    answer = given([TEXT, says("Done.")])
+    answer.end({"status": "finished", "html": ""})
+    assert sent(answer)[answer.snapshot().number :] == [("end", {"status": "finished", "html": ""})]
