@@ -156,7 +156,8 @@ def place_to_go_on(kept: Sequence[Kept], parts: Sequence[Part], more: str = "") 
     for ask in asks(kept, parts):
         for one in fields.every(ask.form):
             if more and one.name == more and one.fields:
-                return next(inner.place for inner in fields.every(one.fields[-1]) if not inner.is_group)
+                row = one.fields[-1]
+                return next((inner.place for inner in fields.every(row) if not inner.is_group), row.place)
             if not more and one.problem and not one.is_group:
                 return one.place
     return ""

@@ -39,6 +39,23 @@ def test_any_schema_is_shown_and_answered_without_an_error(schema: dict[str, Any
     assert interrupts.rendered(RUN, taken, [])
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+        {"type": "object", "properties": {"inner": {"type": "array", "items": {"type": "string"}}}},
+        {"type": "object", "properties": {"anything": True}},
+        {"type": "string"},
+    ],
+)
+def test_a_further_row_of_whatever_a_list_holds_is_found(items: dict[str, Any]) -> None:
+    opened = kept({"type": "object", "properties": {"rows": {"type": "array", "items": items}}})
+    typed = interrupts.typed_into(opened, {"0.rows.length": "1"}, "0.rows")
+    place = interrupts.place_to_go_on(typed, [], "0.rows")
+    assert f'id="field-{RUN}-{place}"' in interrupts.rendered(RUN, typed, [])
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon"])
 def test_an_expiry_that_is_no_time_is_none(moment: str) -> None:
     opened = interrupts.opened([Interrupt(id="i", reason="question", expires_at=moment)])
