@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from ag_ui.core import Interrupt
@@ -54,6 +55,11 @@ class Ask:
     @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def left(self) -> int:
+        """Seconds in which it can be answered: browsers have clocks of their own."""
+        return ceil((self.expires_at - datetime.now(UTC)).total_seconds()) if self.expires_at else 0
 
     @property
     def state(self) -> str:

@@ -368,7 +368,8 @@ async def unknown(question: Asked) -> Showing:
 
 
 async def expire(question: Asked) -> Showing:
-    past = iso(now() - timedelta(minutes=1))
+    told = re.search(r"in (\d+) s", question.text)  # "expire in 60 seconds"
+    past = iso(now() + timedelta(seconds=int(told[1]) if told else -60))
     late = a_question().model_copy(update={"id": f"late:{new_id()}", "expires_at": past, "message": "Was it in time?"})
     soon = a_question().model_copy(update={"expires_at": iso(now() + timedelta(hours=1))})
     yield waiting(question, late, *([soon] if "two" in question.text else []))

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from embedded import ids
-from tests.browser.conftest import Window, violations
+from tests.browser.conftest import Window, in_one_dialect, violations
 from tests.browser.test_approvals import is_looked_at
 
 NARROW = {"width": 360, "height": 740}
@@ -102,6 +102,27 @@ def test_a_list_grows_and_nothing_that_was_typed_is_lost(window: Window, size: d
     page.get_by_role("button", name="Send answer").click()
     log = page.get_by_role("log", name="Conversation")
     expect(log).to_contain_text('"extras": ["dog"], "travellers": [{"name": "Ana"}, {"name": "Bo"}]}')
+
+
+@in_one_dialect
+def test_a_question_closes_when_it_expires(window: Window) -> None:
+    page = window("Try as user")
+    page.clock.install()
+    asked(page, "expire in 60 seconds, one of two")
+    late = page.get_by_role("region", name="Was it in time?")
+    other = page.get_by_role("region", name="Which colour do you like?")
+    late.get_by_label("Colour").fill("blue")
+    page.clock.run_for(50_000)
+    expect(late.get_by_text("Can be answered until")).to_be_visible()
+    page.clock.run_for(15_000)
+    expect(late.get_by_text("Expired at")).to_be_visible()
+    expect(late.get_by_label("Colour")).to_be_disabled()
+    expect(other.get_by_label("Colour")).to_be_enabled()
+    expect(page.get_by_role("button", name="Send answer")).to_be_visible()
+    page.clock.run_for(3600_000)
+    expect(page.get_by_text("It is too late to answer")).to_be_visible()
+    expect(page.get_by_role("button", name="Send answer")).to_be_hidden()
+    assert violations(page) == []
 
 
 def test_a_call_says_that_it_waits_and_that_it_was_rejected(window: Window) -> None:
