@@ -19,7 +19,7 @@ from accounts import bus
 from accounts.sessions import GatewaySession, gateway_session, watch_end
 from agents import interrupts, pieces, runs
 from agents.models import Run
-from agents.runlog import RunLog, Whole, encoded, snapshot
+from agents.runlog import UNKNOWN, RunLog, Whole, encoded, snapshot
 from agents.shared import mirrored
 
 CATCH_UP_EVERY = 1  # second between two looks for a newer snapshot
@@ -130,11 +130,11 @@ class FollowRun(AsyncConsumer):
         return None if run is None else runs.seen_through(run)
 
     def _after(self) -> int:
-        """The number of the last event that this browser has."""
+        """The number of the last event that this browser has; UNKNOWN where what it shows has none."""
         headers = dict(self.asked["headers"])
         query = parse_qs(self.asked["query_string"].decode("latin-1"))
         told = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("after", ["0"])[0]
-        return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else 0
+        return int(told) if re.fullmatch(rf"[0-9]{{1,9}}|{UNKNOWN}", told) else 0
 
     async def _refuse(self, status: int) -> None:
         await self._begin(status, [])
@@ -155,16 +155,17 @@ class FollowRun(AsyncConsumer):
         waking = asyncio.create_task(self._wake_besides(ended))
         try:
             while not ended.is_set():
-                if log.number > number and log.has_all_after(number):
+                has_newer = log.number > max(number, 0)
+                if has_newer and log.has_all_after(number):
                     newer, number = log.after(number), log.number
                     await self._write(newer)
-                elif log.number > number and log.is_closed:  # what is kept has the end, too
+                elif has_newer and log.is_closed:  # what is kept has the end, too
                     await self._write(await self._kept_rest())
                     break
-                elif log.number > number and (whole := await run.whole()).number > number:
+                elif has_newer and (whole := await run.whole()).number > number:
                     number = whole.number
                     await self._write(snapshot(whole))
-                elif log.number > number:  # the newest snapshot of another process is older than its log
+                elif has_newer:  # the newest snapshot of another process is older than its log
                     with suppress(TimeoutError):
                         await asyncio.wait_for(ended.wait(), CATCH_UP_EVERY)
                 elif log.is_closed:

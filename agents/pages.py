@@ -120,7 +120,7 @@ def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dic
         "end": None,
     }
     if run.is_open:
-        whole = runs.whole_so_far(run.id)
+        whole = runs.whole_so_far(run)
         entry |= {"pieces": [mark_safe(whole.html)], "tail": whole.tail, "after": whole.number}  # noqa: S308
     else:
         entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id, interrupts.states(run.interrupts))

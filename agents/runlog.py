@@ -11,6 +11,7 @@ import json
 from typing import NamedTuple
 
 KEPT = 4 * 1024 * 1024  # bytes of frames
+UNKNOWN = -1  # the number of an answer that is shown as the database has it: no event may be added to it
 
 
 class Whole(NamedTuple):

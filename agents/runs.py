@@ -29,7 +29,7 @@ from accounts.sessions import opened, sealed
 from agents import interrupts, pieces, shared
 from agents.answer import Answer
 from agents.models import Run
-from agents.runlog import RunLog, Whole
+from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part
 from confirmations.signals import caller_left
 from credentials.api import connect_cards
@@ -308,13 +308,18 @@ def live(run_id: UUID) -> LiveRun | None:
     return _live.get(run_id)
 
 
-def whole_so_far(run_id: UUID) -> Whole:
-    """For a page, from any thread: the answer of an open run, whichever process works on it."""
-    if (run := _live.get(run_id)) is not None:
-        return run.whole_now()
-    if bus.is_shared() and run_id not in _starting:
-        return shared.whole_now(run_id)
-    return Whole(0, "", "")
+def whole_so_far(run: Run) -> Whole:
+    """For a page, from any thread: the answer of an open run, whichever process works on it.
+
+    Where that is not to be had, as it was saved last: its number is UNKNOWN, and followers get it whole first.
+    """
+    if (here := _live.get(run.id)) is not None:
+        return here.whole_now()
+    whole = shared.whole_now(run.id) if bus.is_shared() and run.id not in _starting else Whole(0, "", "")
+    if whole.number or not run.parts:
+        return whole
+    agent_id = run.message.conversation.agent_id
+    return Whole(UNKNOWN, "".join(pieces.of_part(part, agent_id, is_open=True) for part in run.parts), "")
 
 
 def is_here(run_id: UUID) -> bool:

@@ -181,14 +181,14 @@ async def mirrored(run_id: UUID) -> AsyncIterator[Mirror]:
 
 
 @cache
-def _plain_client() -> redis.Redis:
+def plain_client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
 
 
 def whole_now(run_id: UUID) -> Whole:
     """For a page: the answer so far of a run in another process. An empty one where nothing is known."""
     try:
-        kept: Any = _plain_client().get(_whole(run_id))
+        kept: Any = plain_client().get(_whole(run_id))
     except redis.RedisError as exc:
         logger.warning("Redis is away: %r", exc)
         return Whole(0, "", "")

@@ -10,12 +10,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+from django.conf import settings
 
-from agents.runlog import KEPT
+from agents import runs, shared
+from agents.models import Conversation, Message, Run
+from agents.runlog import KEPT, UNKNOWN
 from embedded import ids
 from tests.embedded import Embedded
 from tests.memory import forget_peak, peak, resident
-from tests.portico import Portico, Visitor
+from tests.portico import Portico, Visitor, free_port
 from tests.runs.asking import begin, pid_of, source_of, told
 from tests.servers import redis_server
 from tests.stories.following import events_of, frames_of, plain, watched
@@ -38,13 +41,13 @@ class House:
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     with ExitStack() as leaving:
         gateway = leaving.enter_context(Embedded.start())
-        settings = {"GATEWAY_AGENTS": ids.METRONOME}
+        chosen = {"GATEWAY_AGENTS": ids.METRONOME}
         if request.param == "redis":
-            settings["REDIS_URL"] = leaving.enter_context(redis_server())
-        here = there = Portico(gateway.url, **settings).start()
+            chosen["REDIS_URL"] = leaving.enter_context(redis_server())
+        here = there = Portico(gateway.url, **chosen).start()
         leaving.callback(here.close)
         if request.param == "redis":
-            there = Portico(gateway.url, **settings, DATABASE_URL=here.environment["DATABASE_URL"]).start()
+            there = Portico(gateway.url, **chosen, DATABASE_URL=here.environment["DATABASE_URL"]).start()
             leaving.callback(there.close)
         ana, follower = Visitor(here), Visitor(there)
         leaving.callback(ana.session.close)
@@ -89,9 +92,11 @@ def test_whoever_comes_back_with_an_id_goes_on_after_it(house: House) -> None:
 
 def test_two_followers_are_told_the_same(house: House) -> None:
     _, run = begin(house.ana, SHORT)
-    with ThreadPoolExecutor(2) as threads:
-        first, second = threads.map(lambda who: list(events_of(who, run)), (house.follower, house.follower))
+    with ThreadPoolExecutor(3) as threads:
+        first, second, third = threads.map(lambda after: list(events_of(house.follower, run, after)), (0, 0, UNKNOWN))
     assert first == second
+    assert third[0][1] == "snapshot"  # what that page shows has no number
+    assert third[1:] == first[third[0][0] :]
     assert first[-1][1:] == ("end", {"status": "finished", "html": ""})
 
 
@@ -106,6 +111,17 @@ def test_the_end_says_how_it_ended_and_nothing_follows(house: House, words: str,
     [(_, snapshot, whole), (last, end, again)] = events_of(house.follower, run)
     assert (snapshot, end, last, again) == ("snapshot", "end", number, data)
     assert plain(whole["html"]) in plain(house.follower.reads(path))
+
+
+def test_while_redis_is_away_a_page_shows_what_was_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")  # nobody is there
+    conversation = Conversation(agent_id="agent")
+    parts = [{"kind": "text", "key": "t", "id": "m", "text": "So far **so** good."}]
+    run = Run(message=Message(conversation=conversation), parts=parts)
+    shared.plain_client.cache_clear()
+    whole = runs.whole_so_far(run)
+    shared.plain_client.cache_clear()
+    assert (whole.number, plain(whole.html)) == (UNKNOWN, "So far so good.")
 
 
 def test_a_stopped_run_says_so_to_whoever_follows(house: House) -> None:
