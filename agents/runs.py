@@ -29,6 +29,7 @@ from accounts.sessions import opened, sealed
 from agents import interrupts, pieces, shared
 from agents.answer import Answer
 from agents.models import Run
+from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part
 from confirmations.signals import caller_left
@@ -43,6 +44,7 @@ SAVE_SHARE = 20  # the time a save took, times this, passes before the next one:
 SAVED_AT_ONCE = 16  # answers a transaction: of two hundred, each save held everybody up for tens of milliseconds
 BEAT_EVERY = 5.0  # seconds between two signs of life of this process's runs, and looks for those of dead ones
 DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
+PURGE_EVERY = 60.0  # seconds
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
 END_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts to keep an end, while the database is away
@@ -386,7 +388,7 @@ async def finish_all() -> None:
 
 
 def watch() -> None:
-    """Give signs of life of this process's runs, and find those whose process died; once a process."""
+    """Give signs of life of this process's runs, find those whose process died, and purge; once a process."""
     global _watch  # noqa: PLW0603
     bus.start()
     if _watch is None or _watch.done():
@@ -394,14 +396,18 @@ def watch() -> None:
 
 
 async def _keep_watch() -> None:
+    purge_at = 0.0  # monotonic seconds
     while True:
         try:
             await _give_signs(list(_live))
             for run_id in await _dead():
                 if not is_here(run_id):  # it may have begun since we looked
                     await _bury(run_id)
+            if time.monotonic() >= purge_at:
+                purge_at = time.monotonic() + PURGE_EVERY
+                await database_sync_to_async(purge)()
         except Exception:
-            logger.exception("signs of life could not be given")
+            logger.exception("nobody looked after the runs")
         await asyncio.sleep(BEAT_EVERY)
 
 

@@ -17,7 +17,6 @@ from agents import drafts, pages, runs, stopping, talking
 from agents.api import AT_ONCE, known_agents
 from agents.forms import DraftForm, MessageForm, WindowForm
 from agents.models import Conversation, Message, Run
-from agents.views.keeping import purge
 from credentials.api import Card, services_to_connect
 from gateway import Agent
 from gateway.errors import GatewayError, NotFound, SignedOut
@@ -81,7 +80,6 @@ def conversation(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpRe
     shown = pages.window(found, before=pages.around(found, at, version) if at else before, version=version)
     if request.htmx:
         return render(request, "agents/_entries.html", {"window": shown, "version": version})
-    purge(request.user)
     runs.nudge(request.user.pk, request.gateway)
     edit = form.cleaned_data["edit"]
     edited = found.messages.filter(id=edit, replaced_by=None).first() if edit else None

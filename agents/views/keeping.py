@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 from asgiref.sync import async_to_sync
 from django.contrib import messages
@@ -16,22 +15,18 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import User
 from accounts.requests import SignedInRequest, signed_in
 from agents import drafts, export, pages, runs, search, talking
 from agents.forms import DraftForm, SearchForm, TitleForm
 from agents.models import Conversation, Run
+from agents.purging import UNDO_SHOWN
 from agents.transcript import text_of
-
-UNDO_SHOWN = timedelta(seconds=10)
-KEPT_DELETED = timedelta(minutes=5)  # longer than Undo is shown: the page may have been slow, or read late
 
 
 @signed_in
 @require_GET
 def conversations(request: SignedInRequest) -> HttpResponse:
     """All of them, or those in which words are found; and Undo for what was deleted a moment ago."""
-    purge(request.user)
     form = SearchForm(request.GET)
     if not form.is_valid():
         raise Http404
@@ -145,14 +140,6 @@ def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
 
 def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:
     return get_object_or_404(Conversation.objects.of(request.user), id=conversation_id)
-
-
-def purge(user: User) -> None:
-    """What was deleted some minutes ago goes for good, with what was being written there."""
-    gone = Conversation.objects.filter(user=user, deleted_at__lt=timezone.now() - KEPT_DELETED)
-    for conversation in gone:
-        drafts.forget_all(user, conversation.get_absolute_url())
-        conversation.delete()
 
 
 def _download(name: str, form: str, content: AsyncIterator[str]) -> StreamingHttpResponse:

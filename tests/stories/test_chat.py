@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -205,12 +207,32 @@ def test_an_answer_whose_process_died_is_interrupted_and_can_be_retried(own_port
         if name == "block":
             break
     eventually(lambda: "comets" in transcript(ana.reads(path)))
+    waiting, _ = ask(ana, ids.WEATHER_DESK, "what will Lisbon be like?")
+    eventually(lambda: "Connect Weather" in transcript(ana.reads(waiting)))
+    deleted, _ = ask(ana, ids.ECHO, "not worth keeping")
+    ana.posts(f"{deleted}delete/", page=deleted)
     own_portico.kill()
+    with closing(sqlite3.connect(f"{own_portico.folder.name}/db.sqlite3")) as database, database:
+        database.execute("UPDATE agents_conversation SET deleted_at = '2026-01-01' WHERE deleted_at IS NOT NULL")
     own_portico.start()
+    eventually(lambda: not words_kept(own_portico, "not worth keeping"))  # though nobody has come back yet
     shown = transcript(ana.reads(path))
     assert "Interrupted: Portico was restarted" in shown
     assert "comets" in shown
+    shown = transcript(ana.reads(waiting))
+    assert "Interrupted: Portico was restarted" in shown
+    assert "Connect Weather" not in shown
+    again = ana.posts(f"/runs/{run_of(ana.reads(waiting))}/retry/", page=waiting)
+    eventually(lambda: "Connect Weather" in transcript(ana.reads(waiting)))
+    ana.posts(f"/runs/{run_of(again.text)}/cancel/", page=waiting)
     ana.session.close()
+
+
+def words_kept(portico: Portico, words: str) -> int:
+    """How many messages have these words."""
+    with closing(sqlite3.connect(f"{portico.folder.name}/db.sqlite3", timeout=20)) as database:
+        count: int = database.execute("SELECT count(*) FROM agents_message WHERE text = ?", [words]).fetchone()[0]
+    return count
 
 
 def test_nothing_the_agent_wrote_becomes_markup(ana: Visitor) -> None:
