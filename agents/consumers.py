@@ -98,6 +98,7 @@ class FollowRun(AsyncConsumer):
             finally:
                 live.log.followers -= 1
         elif bus.is_shared() and not runs.is_here(run.id):
+            runs.watch()  # not every server tells the process that it begins, and nobody may be at this run any more
             async with mirrored(run.id) as mirror:
                 await self._follow_run(mirror, kept)
         else:  # it is about to start, or has ended just now: come back

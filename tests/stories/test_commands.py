@@ -18,7 +18,7 @@ import pytest
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor, free_port, wait_until_up
-from tests.stories.following import events_of, run_of, watched
+from tests.stories.following import events_of, run_of, transcript, watched
 
 
 @pytest.fixture
@@ -128,5 +128,10 @@ def test_daphne_serves_the_same(own_gateway: Embedded) -> None:
     text, status = watched(ana, run_of(page.text))
     assert status == "finished"
     assert "kites" in text
+    page = ana.posts(f"/agents/{ids.STORYTELLER}/", message="everything about kites")
+    next(events_of(ana, run_of(page.text)))
+    server.stop()  # it tells the application nothing: there is no grace
+    server.start()
+    assert "Interrupted: Portico was restarted" in transcript(ana.reads(page.url))
     ana.session.close()
     server.close()
