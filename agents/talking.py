@@ -89,7 +89,7 @@ def retry(gateway: Gateway, run: Run) -> Run:
     if run.message != conversation.messages.filter(replaced_by=None).last():
         raise NotTheLast
     missing = _missing(gateway, conversation)
-    again = Run(message=run.message, resume=run.resume)
+    again = Run(message=run.message)
     with runs.starting(again.id):
         with transaction.atomic():
             _one_at_a_time(conversation)
@@ -97,7 +97,7 @@ def retry(gateway: Gateway, run: Run) -> Run:
                 return latest
             if open_run(conversation):
                 raise StillAnswering
-            again.resume = again.resume or _leave_open_questions(conversation)
+            again.resume = _leave_open_questions(conversation) or run.resume
             again.save()
         _start(gateway, conversation, run.message, again, missing)
     return again

@@ -63,6 +63,8 @@ async def converse(question: Asked) -> Events:
             yield result
         async for event in say(told_back(resumed)):
             yield event
+        if any(entry.get("payload") == "ask again" for entry in resumed):
+            yield waiting(question, a_question())
         return
     show = next((show for words, show in SHOWS if re.search(words, question.text, re.IGNORECASE)), offer)
     async for event in show(question):

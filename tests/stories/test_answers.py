@@ -278,6 +278,16 @@ def test_another_message_leaves_what_was_asked_unanswered(ana: Visitor, gateway:
     assert entry["status"] == "cancelled"
 
 
+def test_retry_of_what_asks_again_leaves_the_new_question_unanswered(ana: Visitor, gateway: Embedded) -> None:
+    path, run = waiting(ana, "ask me")
+    assert "Waiting for a decision" in answers(ana, run, path, n0__answer="ask again")
+    asking = run_of(ana.reads(path))
+    watched(ana, run_of(ana.posts(f"/runs/{asking}/retry/", page=path).text))  # no page offers it
+    assert "Waiting for a decision" not in transcript(ana.reads(path))
+    [entry] = asked_last(gateway)["resume"]
+    assert entry["status"] == "cancelled"
+
+
 def test_open_interrupts_survive_a_restart(own_portico: Portico) -> None:
     ana = Visitor(own_portico)
     ana.signs_in("user@example.com")
