@@ -76,6 +76,7 @@ def _message(message: Message) -> dict[str, Any]:
                 "detail": run.detail,
                 "started_at": run.created_at.isoformat(),
                 "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+                "resume": run.resume,
                 "parts": run.parts,
                 "interrupts": [{"interrupt": one["interrupt"], "answer": one.get("entry")} for one in run.interrupts],
             }

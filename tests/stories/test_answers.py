@@ -286,6 +286,11 @@ def test_retry_of_what_asks_again_leaves_the_new_question_unanswered(ana: Visito
     assert "Waiting for a decision" not in transcript(ana.reads(path))
     [entry] = asked_last(gateway)["resume"]
     assert entry["status"] == "cancelled"
+    exported = ana.gets(f"{path}export.json").json()["messages"][0]["answers"]
+    assert [answer["resume"] for answer in exported] == [
+        [],
+        *([one["answer"] for one in earlier["interrupts"]] for earlier in exported[:2]),
+    ]
 
 
 def test_open_interrupts_survive_a_restart(own_portico: Portico) -> None:
