@@ -21,6 +21,7 @@ from ag_ui.core import (
     ReasoningMessageEndEvent,
     ReasoningMessageStartEvent,
     ReasoningStartEvent,
+    RunFinishedCancelledOutcome,
     RunFinishedEvent,
     RunFinishedInterruptOutcome,
     StateDeltaEvent,
@@ -48,7 +49,7 @@ from embedded.ids import new_id
 PACE = 0.02  # seconds between two pieces
 OFFER = (
     "Ask me to: think aloud, use a tool, use steps, ask a sub-agent, show state, make a plan, send custom events, "
-    "speak in roles, take a snapshot, ask me, approve, form, trip, several, unknown, expire, tell usage."
+    "speak in roles, take a snapshot, ask me, approve, form, trip, several, unknown, expire, tell usage, give up."
 )
 
 
@@ -377,6 +378,13 @@ async def expire(question: Asked) -> Showing:
     yield waiting(question, late, *([soon] if "two" in question.text else []))
 
 
+async def give_up(question: Asked) -> Showing:
+    async for event in say("I was told to stop here."):
+        yield event
+    outcome = RunFinishedCancelledOutcome()
+    yield RunFinishedEvent(thread_id=question.thread_id, run_id=question.run_id, outcome=outcome)
+
+
 SHOWS: tuple[tuple[str, Show], ...] = (
     (r"think|reason", think),
     (r"\bsteps?\b", steps),
@@ -395,4 +403,5 @@ SHOWS: tuple[tuple[str, Show], ...] = (
     (r"\broles?\b", roles),
     (r"usage|tokens", usage),
     (r"\btool\b", tool),
+    (r"\bgive up\b", give_up),
 )

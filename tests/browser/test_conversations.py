@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Window, in_one_dialect
@@ -48,20 +49,31 @@ def test_nothing_that_was_written_calls_another_host(window: Window, demo: Porti
     expect(page.get_by_role("link", name="Show image from evil.example").first).to_be_visible()
     path = urlsplit(page.url).path
     for text in HOSTILE:
-        said_with_tools(demo, path, text)
-    page.reload()
-    look_everywhere(page)
-    for text in HOSTILE:
         page.locator(".menu--talk summary").click()
         page.get_by_label("Name").fill(text[:120].replace("\n", " "))
         page.get_by_role("button", name="Rename").click()
         expect(page.get_by_role("heading", name="Echo")).to_be_visible()
+    for text in HOSTILE:
+        said_with_tools(demo, path, text)
+    page.reload()
+    for shown in (".subagent", ".asks"):
+        expect(page.locator(shown)).to_have_count(len(HOSTILE))
+    look_everywhere(page)
     page.goto("/conversations/?q=evil+png")
     expect(page.locator("mark").first).to_be_visible()
     page.goto("/agents/")
     begin(page, "File manager", f"please read {HOSTILE[2]} and delete it.txt")
     expect(page.get_by_role("article", name="File manager")).to_be_visible()
     look_everywhere(page)
+    for text in HOSTILE[::4]:
+        page.goto(f"/agents/{hostile_agent(demo_gateway, text)}/")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(text.split()[0])
+        page.get_by_role("textbox", name="Message").fill("hello")
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_url("**/conversations/**")
+        expect(page.get_by_role("alert")).to_be_visible()
+    page.goto("/agents/")
+    page.goto("/conversations/")
     others = {url for url in asked if not url.startswith((demo.url, demo.url.replace("http", "ws"), "blob:"))}
     assert not others
     assert len(asked) > len(HOSTILE)
@@ -69,22 +81,49 @@ def test_nothing_that_was_written_calls_another_host(window: Window, demo: Porti
 
 def look_everywhere(page: Page) -> None:
     """Open what is folded, and pass over every link."""
-    for summary in page.locator("[data-log] summary").all():
-        summary.click()
+    page.locator("[data-log]").evaluate("log => log.querySelectorAll('details').forEach(one => (one.open = true))")
     for link in page.locator("[data-log] a").all()[-8:]:
         link.hover()
 
 
 def said_with_tools(demo: Portico, path: str, text: str) -> None:
     """As if an agent had answered with this in every place that an agent can write to."""
+    speech = {"kind": "text", "key": f"s{text}", "id": "s", "text": text}
     parts: list[dict[str, Any]] = [
-        {"kind": "reasoning", "id": "r", "text": text},
+        {"kind": "reasoning", "key": f"r{text}", "id": "r", "text": text},
         {"kind": "tool", "id": f'c"{text[:40]}', "name": text, "arguments": json.dumps({text: text}), "result": text},
         {"kind": "tool", "id": "d", "name": "plain", "arguments": text, "result": json.dumps([text])},
         {"kind": "text", "id": "t", "text": text},
+        *({**speech, **by} for by in ({"role": "system"}, {"role": text, "name": text}, {"name": text})),
+        {"kind": "stage", "key": text, "name": text, "state": "done"},
+        {"kind": "activity", "key": text, "id": text, "type": text, "content": {text: text, "rows": [{text: text}]}},
+        {
+            **{"kind": "agent", "key": text, "id": text, "name": text, "about": text, "state": "failed"},
+            **{"problem": text, "result": {text: text}, "parts": [speech, {**speech, "name": text}]},
+        },
+        {"kind": "state", "key": "state", "value": {text: [text]}},
+        {"kind": "others", "key": "others", "count": 2, "events": [{"name": text, "value": text}] * 2},
+        {"kind": "usage", "key": "usage", "entries": [{"provider": text, "model": text, "inputTokens": 1}]},
     ]
-    failed = {"status": "failed", "problem": text[:500], "detail": text, "parts": json.dumps(parts)}
-    write_into(demo, path, [(text, failed)])
+    choice = {"type": "string", "title": text, "description": text, "enum": [text]}
+    schema = {"type": "object", "title": text, "properties": {text: choice, "more": {"type": "array", "items": choice}}}
+    form = {"id": text, "reason": "form", "message": text, "responseSchema": schema}
+    asked = [
+        {"interrupt": form, "problems": {"": text}},
+        {"interrupt": {"id": "other", "reason": text, "message": text, "metadata": {text: text}}},
+    ]
+    failed = {"status": "failed", "problem": text[:500], "detail": text}
+    kept = {"parts": json.dumps(parts), "interrupts": json.dumps(asked)}
+    write_into(demo, path, [(text, failed | kept)])
+
+
+def hostile_agent(gateway: Embedded, text: str) -> str:
+    """The id of an agent that has this for its name and for what is said about it."""
+    wanted = {"name": text[:200], "description": text, "upstreamUrl": f"{gateway.url}/nothing-here"}
+    headers = {"Authorization": f"Bearer {gateway.token('admin@example.com')}"}
+    answer = requests.post(f"{gateway.url}/api/v1/admin/agents", json=wanted, headers=headers, timeout=15)
+    answer.raise_for_status()
+    return str(answer.json()["agent"]["id"])
 
 
 def test_what_is_being_written_survives_a_reload_and_signing_out(window: Window) -> None:
@@ -225,15 +264,25 @@ def test_earlier_messages_come_without_moving_what_is_read(window: Window, demo:
 
 def test_undo_brings_a_deleted_conversation_back(window: Window) -> None:
     page = window("Try as user")
+    page.clock.install()
     begin(page, "Echo", "not to be lost")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    before = page.get_by_role("log").inner_text()
     page.locator(".menu--talk summary").click()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Delete conversation")).to_be_hidden()
     page.locator(".menu--talk summary").click()
     page.get_by_role("button", name="Delete conversation").click()
-    expect(page.get_by_role("status").filter(has_text="was deleted")).to_be_visible()
-    page.get_by_role("button", name="Undo").click()
+    offer = page.get_by_role("status").filter(has_text="“not to be lost” was deleted")
+    expect(offer).to_be_visible()
+    page.clock.run_for(9_000)
+    expect(offer).to_be_visible()
+    page.clock.run_for(2_000)
+    expect(offer).to_have_count(0)
+    page.reload()  # by the server's clock it is not too late yet
+    offer.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("article", name="You")).to_contain_text("not to be lost")
+    assert page.get_by_role("log").inner_text() == before
 
 
 def test_unfinished_text_is_not_announced(window: Window) -> None:

@@ -43,6 +43,9 @@ def test_on_sigterm_answers_get_their_grace_and_then_they_are_marked(patient: Po
     soon_path, soon = begin(ana, SOON)
     next(events_of(ana, soon))
     patient.stop()
+    with closing(sqlite3.connect(f"{patient.folder.name}/db.sqlite3")) as database:
+        ends = dict(database.execute("SELECT status, ended_at IS NOT NULL FROM agents_run"))
+    assert ends == {"finished": 1, "interrupted": 1}  # before anybody looks at it again
     patient.start()
     assert source_of(ana, soon) == told(SOON)
     assert "Interrupted" not in transcript(ana.reads(soon_path))

@@ -44,6 +44,16 @@ def test_whoever_follows_and_whoever_comes_later_see_it(ana: Visitor, words: str
         assert text in page
 
 
+def test_an_agent_that_was_stopped_on_its_own_side_says_so(ana: Visitor) -> None:
+    path, run = ask(ana, ids.SHOWCASE, "give up")
+    live, status = watched(ana, run)
+    assert status == "stopped"
+    for told in (live, transcript(ana.reads(path))):
+        assert "I was told to stop here." in told
+        assert "The agent says that it was stopped." in told
+    assert "Retry" in live
+
+
 def test_events_that_were_no_agui_are_counted_in_a_quiet_line(ana: Visitor) -> None:
     path, run = ask(ana, ids.UNLUCKY, "garbage please")
     live, status = watched(ana, run)

@@ -13,6 +13,7 @@ import pytest
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
+from tests.stories.approving import held
 from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
 
 Arrive = Callable[..., Visitor]
@@ -303,6 +304,19 @@ def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor,
     assert "Stopped by you. Rejected with it: delete_file." in transcript(ana.reads(path))
     assert gateway.report()["answers"][call] == "reject"
     assert "/meeting-notes.md" in gateway.report()["files"]["user@example.com"]
+
+
+def test_stop_names_what_may_wait_for_the_answer_and_rejects_none_of_it(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, "user@example.com", "send_invoice", agent="Storyteller")  # its stream told of no call
+    other = held(gateway, "user@example.com", "pay_invoice", agent="Echo")
+    path, run = ask(ana, ids.STORYTELLER, "everything about invoices")
+    page = ana.posts(f"/runs/{run}/cancel/", page=path)
+    told = "May still wait for an approval, and run once it is given: send_invoice."
+    for shown in (plain(page.text), transcript(ana.reads(path))):
+        assert told in shown
+        assert "pay_invoice" not in shown
+    assert {call, other} <= set(gateway.report()["held"])
+    gateway.dial(forget_holds=True)
 
 
 def test_retry_is_a_form_of_its_own_that_needs_no_script(ana: Visitor) -> None:

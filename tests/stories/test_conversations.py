@@ -108,6 +108,8 @@ def test_pinned_conversations_stand_first_in_a_group_of_their_own(ana: Visitor) 
 
 def test_a_deleted_conversation_is_gone_at_once_and_undo_brings_it_back(ana: Visitor) -> None:
     path = begin(ana, "forget this about walnuts")
+    say(ana, path, "and this about hazelnuts")
+    before = ana.gets(f"{path}export.json").json()
     page = ana.posts(f"{path}delete/", page=path)
     assert "“forget this about walnuts” was deleted." in plain(page.text)
     assert 'data-undo="10"' in page.text
@@ -119,6 +121,23 @@ def test_a_deleted_conversation_is_gone_at_once_and_undo_brings_it_back(ana: Vis
     assert back.url.endswith(path)
     assert "forget this about walnuts" in listed(ana)
     assert "was deleted" not in listed(ana)
+    assert ana.gets(f"{path}export.json").json() == before
+    assert "You said: and this about hazelnuts" in transcript(ana.reads(path))
+    assert "hazelnuts" in listed(ana, "?q=hazelnuts")
+
+
+def test_undo_is_offered_for_ten_seconds(ana: Visitor) -> None:
+    path = begin(ana, "forget this about pistachios")
+    ana.posts(f"{path}delete/", page=path)
+    for seconds, is_offered in ((8, True), (11, False)):
+        with closing(sqlite3.connect(f"{ana.portico.folder.name}/db.sqlite3", timeout=20)) as database, database:
+            ago = f"strftime('%Y-%m-%d %H:%M:%f', 'now', '-{seconds} seconds')"
+            database.execute(
+                f"UPDATE agents_conversation SET deleted_at = {ago} WHERE id = ?",  # noqa: S608  (a number of ours)
+                [path.split("/")[2].replace("-", "")],
+            )
+        assert ("“forget this about pistachios” was deleted." in listed(ana)) is is_offered
+    assert ana.posts(f"{path}undo/", page="/conversations/").url.endswith(path)  # a page that was read late
 
 
 def test_deleting_stops_the_answer_that_is_being_given(ana: Visitor, gateway: Embedded) -> None:
