@@ -47,10 +47,14 @@ class OpenPage:
         self.ever: set[str] = set()  # ids that were ever shown
         self.told: list[str] = []  # every item as it was told, one after the other
         self.numbers: list[int] = []
+        self.news: list[str] = []  # conversations that grew
 
     def hear(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "ended":
             self.ended = frame["message"]
+            return
+        if frame["type"] == "news":
+            self.news.append(frame["conversation"])
             return
         self.state, self.count = frame["state"], frame["count"]
         if frame["type"] == "queue":

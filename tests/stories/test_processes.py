@@ -14,6 +14,7 @@ from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor
 from tests.servers import postgres_server, redis_server
+from tests.stories.approving import open_page
 from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
 
 
@@ -105,14 +106,23 @@ def test_messages_at_one_moment_begin_one_run(two: tuple[Portico, Portico]) -> N
     page = here.posts(f"/agents/{ids.STORYTELLER}/", message="short, about wells")
     path = page.url.removeprefix(two[0].url)
     watched(here, run_of(page.text))
+    gil = Visitor(two[1])
+    gil.signs_in("other@example.com")
+    with open_page(at(here, two[1])) as elsewhere, open_page(gil) as foreign:
+        for opened in (elsewhere, foreign):
+            opened.sees(lambda opened: bool(opened.state))
+        watched(here, run_of(here.posts(f"{path}messages/", page=path, message="short, about pumps").text))
+        elsewhere.sees(lambda opened: opened.news == [path.split("/")[2]])
+        with pytest.raises(AssertionError):
+            foreign.sees(lambda opened: bool(opened.news), seconds=0.3)
     visitors = [at(here, portico) for portico in (*two, *two)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda one: one.posts(f"{path}messages/", page=path, message="everything of tides"), visitors))
     shown = here.reads(path)
     assert shown.count("data-follow=") == 1
-    assert shown.count("message--mine") == 2
+    assert shown.count("message--mine") == 3
     here.posts(f"/runs/{run_of(shown)}/cancel/", page=path)
-    for one in (here, *visitors):
+    for one in (here, gil, *visitors):
         one.session.close()
 
 
