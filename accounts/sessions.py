@@ -158,8 +158,12 @@ async def _look_for_ended() -> None:
 
 
 def _gone_of(watched: dict[str, str]) -> list[str]:
-    store = import_module(settings.SESSION_ENGINE).SessionStore()
-    return [name for name, session_key in watched.items() if not store.exists(session_key)]
+    return [name for name, session_key in watched.items() if not lasts(session_key)]
+
+
+def lasts(session_key: str) -> bool:
+    """Whether there still is such a session."""
+    return bool(import_module(settings.SESSION_ENGINE).SessionStore().exists(session_key))
 
 
 def name_of(session_key: str) -> str:

@@ -16,7 +16,8 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from accounts import bus
-from accounts.sessions import GatewaySession, gateway_session, watch_end
+from accounts.sessions import watch_end
+from accounts.visitors import Visitor, visitor_of
 from agents import interrupts, pieces, runs
 from agents.models import Run
 from agents.runlog import UNKNOWN, RunLog, Whole, encoded, snapshot
@@ -31,20 +32,6 @@ HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
-
-
-PLAIN_SEND = "portico.send"  # of the scope
-
-
-def with_plain_send(app: Any) -> Any:
-    """Keep the server's own `send` in the scope: the one that the session's wrapper makes looks at the session each
-    time, to save it, and a follower only reads it.
-    """
-
-    async def keeping(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, PLAIN_SEND: send}, receive, send)
-
-    return keeping
 
 
 class Followed(Protocol):
@@ -62,10 +49,11 @@ class FollowRun(AsyncConsumer):
     following: asyncio.Task[None] | None = None
     waiting: asyncio.Future[None] | None = None
     is_beat_due = False
+    visitor: Visitor
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked: dict[str, Any] = scope
-        self.send_asgi = scope[PLAIN_SEND]
+        self.send_asgi = send
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -85,28 +73,33 @@ class FollowRun(AsyncConsumer):
             await self._refuse(405)
         elif not self._is_ours():
             await self._refuse(403)
-        elif (kept := await self._session()) is None:
+        elif (visitor := await database_sync_to_async(visitor_of)(self.asked)) is None:
             await self._refuse(401)
-        elif (run := await self._run()) is None:
+        else:
+            self.visitor = visitor
+            await self._follow_as_it_is()
+
+    async def _follow_as_it_is(self) -> None:
+        if (run := await self._run()) is None:
             await self._refuse(404)
         elif not run.is_open:
             await self._tell_rest(run)
         elif (live := runs.live(run.id)) is not None:
             live.log.followers += 1
             try:
-                await self._follow_run(live, kept)
+                await self._follow_run(live)
             finally:
                 live.log.followers -= 1
         elif bus.is_shared() and not runs.is_here(run.id):
             runs.watch()  # not every server tells the process that it begins, and nobody may be at this run any more
             async with mirrored(run.id) as mirror:
-                await self._follow_run(mirror, kept)
+                await self._follow_run(mirror)
         else:  # it is about to start, or has ended just now: come back
             await self._begin(200, HEADERS)
             await self._write(RETRY, more=False)
 
-    async def _follow_run(self, run: Followed, kept: GatewaySession) -> None:
-        with watch_end(self.asked["session"].session_key, kept) as ended:
+    async def _follow_run(self, run: Followed) -> None:
+        with watch_end(self.visitor.session_key, self.visitor.kept) as ended:
             await self._follow_log(run, ended)
 
     def _is_ours(self) -> bool:
@@ -118,16 +111,9 @@ class FollowRun(AsyncConsumer):
         return validate_host(split_domain_port(host)[0], allowed) and (not origin or urlsplit(origin).netloc == host)
 
     @database_sync_to_async
-    def _session(self) -> GatewaySession | None:
-        if not self.asked["user"].is_authenticated:
-            return None
-        kept = gateway_session(self.asked["session"])
-        return None if kept is None or kept.is_over else kept
-
-    @database_sync_to_async
     def _run(self) -> Run | None:
         run_id: UUID = self.asked["url_route"]["kwargs"]["run_id"]
-        run = Run.objects.filter(id=run_id, message__conversation__user=self.asked["user"]).first()
+        run = Run.objects.filter(id=run_id, message__conversation__user=self.visitor.user).first()
         return None if run is None else runs.seen_through(run)
 
     def _after(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
@@ -16,14 +15,14 @@ from django.urls import path, re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages: Any = get_asgi_application()  # sets Django up, so the rooms can be imported
 
-from agents.consumers import FollowRun, with_plain_send  # noqa: E402
+from agents.consumers import FollowRun  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402
 
 # Connections are kept for the thread that saves answers. Each page has a thread of its own, which ends with it.
 request_finished.connect(lambda **_: connections.close_all(), weak=False)
 
-follow_run: Any = with_plain_send(AuthMiddlewareStack(FollowRun.as_asgi()))
+follow_run: Any = FollowRun.as_asgi()
 queue: Any = QueueConsumer.as_asgi()
 http: list[Any] = [path("runs/<uuid:run_id>/events/", follow_run), re_path("", pages)]
 websocket: list[Any] = [path("ws/confirmations/", queue)]
@@ -31,7 +30,7 @@ websocket: list[Any] = [path("ws/confirmations/", queue)]
 application = ProtocolTypeRouter(
     {
         "http": URLRouter(http),
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket))),
+        "websocket": AllowedHostsOriginValidator(URLRouter(websocket)),
         "lifespan": lifespan,
     }
 )

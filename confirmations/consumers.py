@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from accounts.models import User
-from accounts.sessions import GatewaySession, gateway_session
+from accounts.sessions import lasts
+from accounts.visitors import Visitor, visitor_of
 from confirmations import news, watch
 from confirmations.hub import hub_of
 from confirmations.identity import Identity
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SESSION_ENDED = 4401  # close code: sign in again, coming back is of no use
-
-
-class Visitor(NamedTuple):
-    user_id: int
-    session_key: str
-    identity: Identity
-    kept: GatewaySession
 
 
 class QueueConsumer(AsyncJsonWebsocketConsumer):
@@ -57,11 +50,11 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
     async def follow(self, visitor: Visitor) -> None:
         try:
             with (
-                hub_of(visitor.identity).following(visitor.session_key, visitor.kept) as frames,
-                news.heard(visitor.user_id, frames.put),
+                hub_of(Identity.of(visitor.user, visitor.kept)).following(visitor.session_key, visitor.kept) as frames,
+                news.heard(visitor.user.pk, frames.put),
             ):
                 # It may have ended between being read and being watched.
-                if not await database_sync_to_async(self.scope["session"].exists)(visitor.session_key):
+                if not await database_sync_to_async(lasts)(visitor.session_key):
                     await self.say_ended()
                     return
                 async for frame in frames:
@@ -82,18 +75,6 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
             self.following.cancel()
             await asyncio.wait([self.following])
             self.following = None
-
-
-def visitor_of(scope: Any) -> Visitor | None:
-    """None for strangers, and for sessions without a gateway token or with one that is over."""
-    user = scope["user"]
-    session = scope["session"]
-    if not isinstance(user, User) or not session.session_key:
-        return None
-    kept = gateway_session(session)
-    if kept is None or kept.is_over:
-        return None
-    return Visitor(user.pk, session.session_key, Identity.of(user, kept), kept)
 
 
 def is_own_origin(scope: Any) -> bool:

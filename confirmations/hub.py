@@ -86,7 +86,7 @@ class Follower:
         self._bytes = 0
         self._is_behind = False
         self._is_over = False
-        self._wake = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None  # an Event would be half of what a socket costs here
 
     def put(self, frame: str) -> None:
         if self._is_behind or self._is_over:
@@ -96,7 +96,8 @@ class Follower:
         if len(self._frames) > FRAMES_KEPT or (self._bytes > BYTES_KEPT and len(self._frames) > 1):
             self._clear()
             self._is_behind = True
-        self._wake.set()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def end(self, message: str) -> None:
         self._clear()
@@ -120,8 +121,8 @@ class Follower:
                     yield frame
             if self._is_over:
                 return
-            self._wake.clear()
-            await self._wake.wait()
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
 
 
 @dataclass(slots=True)
