@@ -113,8 +113,9 @@ class _Stream:
         self._response = response
         self._body = ""  # sent, and not needed again
         self.is_event_stream = response.content_type == "text/event-stream"
-        if self.is_event_stream and response.connection and response.connection.protocol:
-            response.connection.protocol.read_timeout = None  # which would be a new timer with every chunk
+        protocol = response.connection and response.connection.protocol
+        if self.is_event_stream and protocol is not None:  # an idle one is falsy
+            protocol.read_timeout = None  # which would be a new timer with every chunk
             self._heard_at = asyncio.get_running_loop().time()
             self._look_for_silence()
         return self

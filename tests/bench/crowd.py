@@ -36,7 +36,7 @@ ADMIN, USER = "admin@example.com", "user@example.com"
 FANOUT, IDLE, UPSTREAMS, BURST, SHOWN = 1_000, 3_000, 1_000, 500, 200
 CHANGES = 20
 WATCHED = 10  # seconds
-AT_ONCE = 50  # sockets that are being opened
+AT_ONCE = 50  # sockets or streams that are being opened
 
 
 def measure() -> Iterator[dict[str, Any]]:
@@ -325,11 +325,17 @@ async def listen(url: str) -> None:
 
         return asyncio.create_task(hear())
 
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def arrive(leaving: AsyncExitStack, number: int) -> asyncio.Task[None]:
+        async with few:
+            return await follow(leaving, number)
+
     async with AsyncExitStack() as leaving:
         tasks = [await follow(leaving, 0)]
         before = process.memory_info().rss
         began = time.perf_counter()
-        tasks += await asyncio.gather(*(follow(leaving, number) for number in range(1, UPSTREAMS + 1)))
+        tasks += await asyncio.gather(*(arrive(leaving, number) for number in range(1, UPSTREAMS + 1)))
         told = {"open": time.perf_counter() - began}
         cpu, beats = sum(process.cpu_times()[:2]), 0
         await asyncio.sleep(WATCHED)

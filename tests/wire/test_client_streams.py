@@ -348,3 +348,15 @@ async def test_an_agent_that_is_silent_for_too_long_is_given_up(
             await follow_run(Gateway(server.url, "a.login.token"))
     assert type(refused.value) is error
     assert time.monotonic() - began >= 0.2
+
+
+async def test_a_stream_costs_no_timer_for_each_chunk() -> None:
+    async with (
+        asyncio.timeout(10),
+        serving(STATES["silent between events"]) as server,
+        Gateway(server.url, "a.login.token").run_agent("agent", RUN) as batches,
+    ):
+        await anext(batches)
+        assert batches._response and batches._response.connection
+        protocol = batches._response.connection.protocol
+        assert protocol is not None and protocol.read_timeout is None
