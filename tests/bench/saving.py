@@ -74,7 +74,7 @@ async def answered(url: str, token: str) -> dict[str, list[float]]:
 
         return timed_save
 
-    for place, name in ((runs, "_save_all"), (runs.LiveRun, "_save")):
+    for place, name in ((runs, "_save_those"), (runs.LiveRun, "_save")):
         setattr(place, name, timed(vars(place)[name]))
 
     @database_sync_to_async
