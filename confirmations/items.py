@@ -162,7 +162,7 @@ def item_of(
         fingerprint=hash_of(confirmation.arguments),
         match_tool=confirmation.tool.encode(errors="replace").decode(),
         shape=shape_of(confirmation.arguments),
-        version=digest(repr((state, verdict, standing, confirmation.tool_description, agent))),
+        version=version_of(confirmation, names, state, verdict, standing),
         state=state,
         verdict=verdict,
         standing=standing,
@@ -206,6 +206,14 @@ def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool |
     if confirmation.reason:
         said += f": {shown(confirmation.reason)}"
     return f"{said} ({NOTHING_RAN})" if state == "approved" and ran is False else said
+
+
+def version_of(confirmation: Confirmation, names: Names, state: State, verdict: str, standing: Standing | None) -> str:
+    """The same for a row and for the open call: of all that may change, a name that is learned late included."""
+    agent = confirmation.agent_name or names.agents.get(confirmation.agent_id, "")
+    return digest(
+        repr((state, verdict, standing, confirmation.tool_description, agent, names.who(confirmation.end_user)))
+    )
 
 
 def doubt_of(who: str, *, approve: bool, said: str) -> str:

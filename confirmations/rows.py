@@ -13,9 +13,8 @@ from urllib.parse import urlencode
 from django.template.loader import render_to_string
 
 from confirmations.characters import shown
-from confirmations.items import RISKS, Names, State, clock, expires_at, hash_of, shape_of
+from confirmations.items import RISKS, Names, State, clock, expires_at, hash_of, shape_of, version_of
 from gateway import Confirmation, Risk
-from gateway.canonical import digest
 
 if TYPE_CHECKING:
     from confirmations.standing import Standing
@@ -90,7 +89,7 @@ def row_of(
         state=state,
         verdict=verdict,
         notes=notes,
-        version=digest(repr((state, verdict, standing, confirmation.tool_description, agent))),
+        version=version_of(confirmation, names, state, verdict, standing),
     )
 
 

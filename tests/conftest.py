@@ -10,8 +10,6 @@ import pytest
 from tests.embedded import Embedded
 from tests.portico import OFFERED, Portico, Visitor
 
-SHARED = {"gateway", "demo_gateway"}  # what every worker has anyhow
-
 
 @pytest.fixture(scope="session", params=["released", "guide"])
 def gateway(request: pytest.FixtureRequest) -> Iterator[Embedded]:
@@ -72,11 +70,3 @@ def gil(visitor: Callable[[str], Visitor]) -> Visitor:
 @pytest.fixture
 def key() -> str:
     return str(uuid.uuid4())
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` a module that has servers of its own stays with one worker: they start once."""
-    for item in items:
-        if not SHARED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))

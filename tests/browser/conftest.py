@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from tests.browser.line import Line
 from tests.embedded import Embedded
-from tests.portico import Portico
+from tests.portico import BOTH, Portico
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 STILL = """() => Promise.allSettled(
@@ -24,6 +24,9 @@ expect.set_options(timeout=15_000)  # milliseconds
 in_one_dialect = pytest.mark.parametrize("demo_gateway", ["released"], indirect=True, scope="session")
 """For what no dialect of the gateway makes a difference to."""
 
+in_both_dialects = pytest.mark.parametrize("demo_gateway", ["released", "guide"], indirect=True, scope="session")
+"""For the job as a whole. `make soak` opens the other pages in the guide's dialect, too."""
+
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": chromium, "args": [*QUIET, "--disable-sync"]}
 
 
-@pytest.fixture(scope="session", params=["released", "guide"])
+@pytest.fixture(scope="session", params=BOTH)
 def demo_gateway(request: pytest.FixtureRequest) -> Iterator[Embedded]:
     with Embedded.start(dialect=request.param) as embedded:
         yield embedded

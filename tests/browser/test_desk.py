@@ -227,6 +227,7 @@ def test_every_key_does_its_part_until_they_are_switched_off(desk: Page, demo_ga
         expect(keys).to_be_hidden()
         expect(desk.get_by_role("searchbox", name="Find")).not_to_be_focused()
         expect(row(desk, first).get_by_role("checkbox")).not_to_be_checked()
+        expect(row(desk, second)).to_contain_text("for Ana Lima")  # who may never have been here
         desk.reload()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, in_both_dialects
+
+pytestmark = in_both_dialects
 
 
 def begin(page: Page, agent: str, message: str) -> None:

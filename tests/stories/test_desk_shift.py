@@ -23,7 +23,7 @@ from tests.stories.following import eventually
 
 DECISIONS, A_SECOND = 50, 5
 RISKS = ("low", "medium", "high")
-PATIENCE = 20.0  # seconds until a killed process serves again
+PATIENCE = 40.0  # seconds until a killed process serves again
 BURIED = 75.0  # seconds until what a process was about when it was killed is taken for dead
 NOT_KNOWN = "whether it arrived is not known"
 WORDS = {"confirmed": "Approved by", "rejected": "Rejected by"}
