@@ -67,6 +67,7 @@ def desk(window: Window) -> Page:
     page = window("Try as admin")
     page.goto("/confirmations/")
     expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    expect(page.locator("li[data-confirmation]")).to_have_count(0)  # what the test before left fades first
     return page
 
 
