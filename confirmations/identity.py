@@ -85,7 +85,7 @@ class NameBook:
             )
             self._people.update({user.gateway_id: str(user) for user in rows})
 
-    def ask(self, gateway: Gateway, confirmations: Iterable[Confirmation]) -> set[str]:
+    def ask(self, gateway: Gateway, confirmations: Collection[Confirmation]) -> set[str]:
         """Calls the gateway for what it alone knows: an agent that a list names by its id alone, and, for its admins,
         people who never came here. Gives the ids of people who have a name now.
         """

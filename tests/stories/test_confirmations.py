@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -172,6 +173,10 @@ def test_opposite_answers_within_that_time_leave_one_story_too(ana: Visitor, bo:
     test_two_opposite_answers_at_once_leave_one_story(ana, bo, gateway)
 
 
+def has_received(gateway: Embedded, path: str) -> bool:
+    return any(one["path"] == path for one in gateway.received())
+
+
 def test_when_the_gateway_takes_two_opposite_answers_the_desk_cannot_be_sure(
     ana: Visitor, bo: Visitor, gateway: Embedded
 ) -> None:
@@ -192,7 +197,7 @@ def test_when_the_gateway_takes_two_opposite_answers_the_desk_cannot_be_sure(
                     headers={"Referer": f"{bo.portico.url}/confirmations/"},
                     timeout=SOON * 2,
                 )
-                eventually(lambda path=path: any(one["path"] == path for one in gateway.received()))  # type: ignore[misc]
+                eventually(partial(has_received, gateway, path))
                 resolved_elsewhere(gateway, ANA, call, other, reason="from outside")
                 answer = sent.result()
             assert f"The gateway took your {mine} of delete_file, and another answer" in words(answer.text)
