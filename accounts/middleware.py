@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from accounts.models import User
 from accounts.requests import end_session, sign_in_again
 from accounts.sessions import GatewaySession, anonymous_gateway, gateway_session, mark_checked
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
@@ -67,6 +68,9 @@ def _reason_to_end(request: HttpRequest, kept: GatewaySession | None) -> str:
         return ""
     if person.roles != tuple(sorted(kept.roles)) or person.tenant != kept.tenant:
         return "Your roles changed. Please sign in again."
+    User.objects.refresh(settings.GATEWAY_URL, person)  # names follow the gateway
+    assert isinstance(request.user, User)
+    request.user.refresh_from_db(fields=["name", "email"])
     mark_checked(request.session, time.time())
     return ""
 

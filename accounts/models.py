@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+from accounts.naming import distinct_name
 from gateway.types import REVIEWER, Person
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def distinct_name(self) -> str:
+        """Name and email: for wherever somebody must not be taken for somebody else."""
+        return distinct_name(self.name, self.email, self.gateway_id)
 
     @property
     def role_names(self) -> list[str]:

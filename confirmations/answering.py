@@ -66,7 +66,7 @@ def check(by: Answerer, asked: Confirmation, given: Given) -> None:
 def _approve(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outcome:
     hold = holds.open_hold(by.identity.gateway, asked.id)
     if hold is not None:
-        who = "You have" if hold.user_id == by.user.pk else f"{shown(str(hold.user))} has"
+        who = "You have" if hold.user_id == by.user.pk else f"{shown(hold.user.distinct_name)} has"
         return _not_yet(asked, f"{who} approved this already; it is about to be sent.", is_news=False)
     if needs_two(asked.risk) and _is_first(by, asked, given):
         return _not_yet(asked, "Your approval is kept. It is sent when another person approves this call as well.")
@@ -113,7 +113,7 @@ def _take_back(by: Answerer, asked: Confirmation) -> None:
     """A rejection by anyone undoes approvals that the gateway has not heard of."""
     hold = holds.open_hold(by.identity.gateway, asked.id)
     if hold is not None:
-        holds.cancel(hold, f"{by.user} rejected the call")
+        holds.cancel(hold, f"{by.user.distinct_name} rejected the call")
     FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
 
 
@@ -124,8 +124,10 @@ def cancel(by: Answerer, confirmation_id: str) -> str:
         raise NotTaken("There is no approval to cancel: it was sent or cancelled before.")
     if hold.user_id != by.user.pk:
         by.gateway.confirmation(confirmation_id)  # who may not see the call learns nothing of the hold
-        raise NotTaken(f"Only {shown(str(hold.user))} can cancel this approval. You can reject the call instead.", 403)
-    if not holds.cancel(hold, f"{by.user} took it back"):
+        raise NotTaken(
+            f"Only {shown(hold.user.distinct_name)} can cancel this approval. You can reject the call instead.", 403
+        )
+    if not holds.cancel(hold, f"{by.user.distinct_name} took it back"):
         raise NotTaken("It is too late to cancel: the approval is being sent.")
     Hold.objects.filter(pk=hold.pk).update(is_told=True)
     return f"Cancelled: your approval of {shown(hold.tool)} was not sent."

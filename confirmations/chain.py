@@ -38,12 +38,21 @@ FACTS = (
 )
 """Never changed: the hashes of old decisions rest on it."""
 
+LATER_FACTS = ("end_user_name", "provider_id", "provider_name")
+"""Told only where there is something to tell, so that the hashes of decisions from before them still hold."""
+
 START = ""  # what the first decision has before it
 
 
 def sealed(facts: Mapping[str, Any]) -> str:
-    """The hash of a decision: of `FACTS`, where `at` may be a time or already the text that `moment` makes of it."""
-    return fingerprint({name: _plain(facts[name]) for name in FACTS})
+    """The hash of a decision: of what `told` gives; `at` may be a time, or the text that `moment` makes of it."""
+    return fingerprint(told(facts))
+
+
+def told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What an export tells of a decision and its hash rests on: `FACTS`, and those of `LATER_FACTS` that it has."""
+    later = [name for name in LATER_FACTS if facts.get(name)]
+    return {name: _plain(facts[name]) for name in (*FACTS, *later)}
 
 
 def moment(at: datetime) -> str:

@@ -52,7 +52,9 @@ def refuse(by: Answerer, asked: Confirmation) -> None:
     found = others.exclude(user=by.user).select_related("user").first()
     if found is not None:
         advice = " You can take it over." if by.identity.reviews else ""
-        raise NotTaken(f"{shown(str(found.user))} is looking into this until {found.until:%H:%M:%S} UTC.{advice}")
+        raise NotTaken(
+            f"{shown(found.user.distinct_name)} is looking into this until {found.until:%H:%M:%S} UTC.{advice}"
+        )
 
 
 def end_those_over() -> None:

@@ -53,11 +53,17 @@ class Answerer:
         return self.kept.gateway
 
     def reads(self, confirmation_id: str) -> Confirmation:
-        """The call as it is now, with its agent's name, which the gateway leaves out here and the record keeps."""
+        """The call as it is now, with the names that the gateway leaves out here and the record keeps."""
         asked = self.gateway.confirmation(confirmation_id)
         book = NameBook(self.identity)
+        book.find_people([asked])
         book.ask(self.gateway, [asked])
-        return replace(asked, agent_name=book.names.agents.get(asked.agent_id, ""))
+        return replace(
+            asked,
+            agent_name=book.names.agents.get(asked.agent_id, ""),
+            end_user_name=book.names.people.get(asked.end_user, ""),
+            provider_name=book.names.providers.get(asked.provider_id, ""),
+        )
 
 
 class Sort(NamedTuple):
@@ -228,7 +234,7 @@ def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, 
         return outcome
     other = _verdict(by, written, me="")
     mine = "approval" if given.approve else "rejection"
-    verdict = doubt_of(str(by.user), approve=given.approve, said=other)
+    verdict = doubt_of(by.user.distinct_name, approve=given.approve, said=other)
     sentence = (
         f"The gateway took your {mine} of {asked.tool}, and another answer that came from outside Portico. "
         f"Which one it acted on cannot be said for sure. Its record says: {other}."

@@ -11,13 +11,13 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from confirmations.chain import FACTS, moment
+from confirmations.chain import FACTS, LATER_FACTS, moment, told
 from confirmations.models import Decision
 from gateway.canonical import canonical
 
 AT_ONCE = 500  # rows read in one go
 MANY = 20_000  # numbers of rows
-COLUMNS = (*FACTS, "hash")
+COLUMNS = (*FACTS, *LATER_FACTS, "hash")
 FORMATS = {"jsonl": "application/jsonl; charset=utf-8", "csv": "text/csv; charset=utf-8"}
 
 # What a spreadsheet may take for the beginning of a formula, and the sign that says "text" to it.
@@ -43,8 +43,10 @@ def written(decisions: QuerySet[Decision], form: str) -> Iterator[str]:
         yield _csv([COLUMNS])
     for numbers in _numbers(decisions):
         rows = Decision.objects.filter(number__in=numbers).order_by("number").values(*COLUMNS)
-        told = [_plain(row) for row in rows]
-        yield _csv([_cells(row) for row in told]) if form == "csv" else "".join(f"{canonical(row)}\n" for row in told)
+        if form == "csv":
+            yield _csv([_cells(_plain(row)) for row in rows])
+        else:
+            yield "".join(f"{canonical({**told(row), 'hash': row['hash']})}\n" for row in rows)
 
 
 def _numbers(decisions: QuerySet[Decision]) -> Iterator[list[int]]:

@@ -42,12 +42,20 @@ class Entry:
 
     @property
     def told(self) -> Confirmation | Decision:
-        """Whoever tells what it was: both know tool, risk, agent_id, end_user and tenant."""
+        """Whoever tells what it was: both know tool, risk, agent_id, end_user, tenant and provider_id."""
         return self.call or self.decisions[0]
 
     def agent_name(self, names: Names) -> str:
         kept = next((one.agent_name for one in self.decisions if one.agent_name), "")
         return names.agents.get(self.told.agent_id) or kept
+
+    def asker_name(self, names: Names) -> str:
+        kept = next((one.end_user_name for one in self.decisions if one.end_user_name), "")
+        return names.people.get(self.told.end_user) or kept or names.who(self.told.end_user)
+
+    def provider_name(self, names: Names) -> str:
+        kept = next((one.provider_name for one in self.decisions if one.provider_name), "")
+        return names.providers.get(self.told.provider_id) or kept
 
 
 class Listed(NamedTuple):

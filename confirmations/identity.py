@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.cache import cache
 
 from accounts.models import User
+from accounts.naming import distinct_name
 from accounts.sessions import GatewaySession
 from confirmations.items import Names
-from gateway import Confirmation, Gateway
+from confirmations.models import Decision
+from gateway import Agent, Confirmation, Gateway
 from gateway.canonical import digest
 from gateway.errors import GatewayError, SignedOut
+from gateway.records import ToolProvider
 from gateway.types import LISTS_AGENTS, REVIEWER
 
-PEOPLE_KNOWN = 300  # seconds for which an admin's list of people is good
+PEOPLE_KNOWN = 60  # seconds for which an admin's list of people is good
+PROVIDERS_KNOWN = 300  # seconds for which the name of a tool provider is good
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Identity:
 
 
 class NameBook:
-    """What ids are called, learned from what the gateway told this person and from people who signed in here."""
+    """What ids are called: as the gateway says now; else as people who signed in here, or the record, have it."""
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
@@ -73,54 +77,105 @@ class NameBook:
             self._providers[confirmation.provider_id] = confirmation.provider_name
 
     def find(self, gateway: Gateway, confirmations: Collection[Confirmation]) -> None:
-        """`find_people`, and then `ask`."""
+        """`find_people`, `ask`, and then `find_recorded`."""
         self.find_people(confirmations)
         self.ask(gateway, confirmations)
+        self.find_recorded(confirmations)
 
     def find_people(self, confirmations: Iterable[Confirmation]) -> None:
+        """`find_ids`, of everybody beside these calls."""
+        self.find_ids(self._people_in(confirmations))
+
+    def find_ids(self, ids: Collection[str]) -> None:
         """Reads the database where somebody is not known yet: people of the same gateway and tenant only."""
-        if unknown := self._unknown(confirmations):
+        if unknown := set(ids) - self._people.keys():
             rows = User.objects.filter(
                 gateway=self.identity.gateway, tenant=self.identity.tenant, gateway_id__in=unknown
             )
-            self._people.update({user.gateway_id: str(user) for user in rows})
+            self._people.update({user.gateway_id: user.distinct_name for user in rows})
+
+    def find_recorded(self, confirmations: Collection[Confirmation]) -> None:
+        """What was known when a call was decided stays known, whatever was deleted or forgotten since.
+
+        For calls that the gateway has just shown to this person.
+        """
+        nameless = [one.id for one in confirmations if self._lacks_a_name(one)]
+        if not nameless:
+            return
+        rows = Decision.objects.filter(gateway=self.identity.gateway, confirmation_id__in=nameless).order_by("number")
+        for row in rows:
+            for names, key, name in (
+                (self._people, row.end_user, row.end_user_name),
+                (self._agents, row.agent_id, row.agent_name),
+                (self._providers, row.provider_id, row.provider_name),
+            ):
+                if key and name and not names.get(key):
+                    names[key] = name
+
+    def _lacks_a_name(self, call: Confirmation) -> bool:
+        return bool(
+            (call.end_user and not self._people.get(call.end_user))
+            or (call.agent_id and not call.agent_name and not self._agents.get(call.agent_id))
+            or (call.provider_id and not call.provider_name and not self._providers.get(call.provider_id))
+        )
 
     def ask(self, gateway: Gateway, confirmations: Collection[Confirmation]) -> set[str]:
-        """Calls the gateway for what it alone knows: an agent that a list names by its id alone, and, for its admins,
-        people who never came here. Gives the ids of people who have a name now.
+        """Calls the gateway for what it alone knows: what agents and tool providers that came as an id are called, and,
+        for its admins, what people are called now. Gives the ids of people whose name is news.
         """
         for confirmation in confirmations:
             self.learn(confirmation)
         for agent_id in {one.agent_id for one in confirmations if one.agent_id} - self._agents.keys():
-            try:
-                self._agents[agent_id] = gateway.agent(agent_id).name
-            except SignedOut:
-                raise
-            except GatewayError:
-                self._agents[agent_id] = ""  # the id will do
-        unknown = self._unknown(confirmations) if self.identity.reviews else set()
-        if not unknown:
+            self._agents[agent_id] = _name_or_none(gateway.agent, agent_id)
+        for provider_id in {one.provider_id for one in confirmations if one.provider_id}:
+            if not self._providers.get(provider_id):
+                self._providers[provider_id] = _provider_name(gateway, self.identity, provider_id)
+        people = self._people_in(confirmations)
+        if not self.identity.reviews or not people:
             return set()
-        found = {someone: name for someone, name in _people_of(gateway, self.identity).items() if someone in unknown}
-        self._people.update(found)
-        return set(found)
+        listed = _people_of(gateway, self.identity, people)
+        news = {someone for someone in people & listed.keys() if listed[someone] != self._people.get(someone)}
+        self._people.update({someone: listed[someone] for someone in news})
+        return news
 
-    def _unknown(self, confirmations: Iterable[Confirmation]) -> set[str]:
+    def _people_in(self, confirmations: Iterable[Confirmation]) -> set[str]:
         ids = {someone for one in confirmations for someone in (one.end_user, one.answered_by) if someone}
-        return ids - self._people.keys() - self._agents.keys()
+        return ids - self._agents.keys()
 
 
-def _people_of(gateway: Gateway, identity: Identity) -> dict[str, str]:
+def _name_or_none(ask: Callable[[str], Agent | ToolProvider], some_id: str) -> str:
+    try:
+        return ask(some_id).name
+    except SignedOut:
+        raise
+    except GatewayError:
+        return ""  # the id will do
+
+
+def _provider_name(gateway: Gateway, identity: Identity, provider_id: str) -> str:
+    """As the gateway calls it; empty where it does not say. Remembered for everybody of a tenant."""
+    key = f"provider-{digest(repr((identity.gateway, identity.tenant, provider_id)))}"
+    name: str | None = cache.get(key)
+    if name is None:
+        name = _name_or_none(gateway.tool_provider, provider_id)
+        cache.set(key, name, PROVIDERS_KNOWN)
+    return name
+
+
+def _people_of(gateway: Gateway, identity: Identity, wanted: Collection[str]) -> dict[str, str]:
     """Names by id, of the tenant of one of its admins, as the gateway lists them; none where it does not say."""
     key = f"people-{digest(repr(identity))}"
-    known: dict[str, str] | None = cache.get(key)
-    if known is None:
+    known: dict[str, Any] | None = cache.get(key)
+    if known is None or not set(wanted) <= {*known["names"], *known["missing"]}:
         try:
             listed = gateway.people()
         except SignedOut:
             raise
         except GatewayError:
             listed = []
-        known = {one.id: one.name or one.email for one in listed if one.tenant == identity.tenant}
+        names = {one.id: distinct_name(one.name, one.email, one.id) for one in listed if one.tenant == identity.tenant}
+        missing = {*wanted, *(known["missing"] if known else ())} - names.keys()
+        known = {"names": names, "missing": sorted(missing)}
         cache.set(key, known, PEOPLE_KNOWN)
-    return known
+    found: dict[str, str] = known["names"]
+    return found

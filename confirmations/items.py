@@ -34,7 +34,10 @@ class Names:
     providers: Mapping[str, str] = field(default_factory=dict)
 
     def who(self, someone: str) -> str:
-        return self.people.get(someone) or self.agents.get(someone) or someone
+        """Marked as an agent where it is one, since an agent can be called like a person."""
+        if name := self.people.get(someone):
+            return name
+        return f"{name} (agent)" if (name := self.agents.get(someone)) else someone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Item:
     provider_name: str
     end_user: str
     asker: str
+    answered_by: str
+    answerer: str
     tenant: str
     risk: Risk
     asked_at: datetime
@@ -153,6 +158,8 @@ def item_of(
         provider_name=shown(confirmation.provider_name or names.providers.get(confirmation.provider_id, "")),
         end_user=shown(confirmation.end_user),
         asker=shown(names.who(confirmation.end_user)),
+        answered_by=shown(confirmation.answered_by),
+        answerer=shown(names.who(confirmation.answered_by)),
         tenant=shown(confirmation.tenant),
         risk=confirmation.risk,
         asked_at=confirmation.asked_at,
@@ -203,6 +210,8 @@ def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool |
     said = "Approved" if state == "approved" else "Rejected"
     if confirmation.answered_by:
         said += " by you" if confirmation.answered_by == me else f" by {_who(confirmation, names)}"
+        if confirmation.answered_by == confirmation.end_user != me:
+            said += OWN_REQUEST
     if confirmation.reason:
         said += f": {shown(confirmation.reason)}"
     return f"{said} ({NOTHING_RAN})" if state == "approved" and ran is False else said
@@ -222,6 +231,7 @@ def doubt_of(who: str, *, approve: bool, said: str) -> str:
     return f"Cannot be sure: the gateway took {shown(who)}'s {mine} and another answer; its record says “{said}”"
 
 
+OWN_REQUEST = ", who asked for it"
 NOBODY = "Timed out: nobody answered in time"
 NOTHING_RAN = "nobody was waiting any more: nothing ran"
 LOST = "Lost by the gateway: it no longer holds this call, so nothing can run"
@@ -231,5 +241,6 @@ NOT_YOURS = "This call is no longer yours to answer"
 
 def _who(confirmation: Confirmation, names: Names) -> str:
     someone = confirmation.answered_by
-    name = shown(names.who(someone))
-    return f"{name}, the agent itself" if someone == confirmation.agent_id else name
+    if someone == confirmation.agent_id:
+        return f"{shown(names.agents.get(someone) or someone)}, the agent itself"
+    return shown(names.who(someone))

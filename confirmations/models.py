@@ -45,7 +45,10 @@ class Decision(models.Model):
     agent_id = models.TextField(blank=True)
     agent_name = models.TextField(blank=True)
     end_user = models.TextField(blank=True)  # the gateway's id of whom the call was for
+    end_user_name = models.TextField(blank=True)  # as it was known then, like the names below
     tenant = models.TextField(blank=True)
+    provider_id = models.TextField(blank=True)
+    provider_name = models.TextField(blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)  # not in the hash
     who = models.CharField(max_length=200)  # the gateway's id of whoever decided
     who_name = models.TextField()

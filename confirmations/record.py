@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from confirmations.chain import FACTS, sealed
+from confirmations.chain import FACTS, LATER_FACTS, sealed
 from confirmations.identity import Identity
 from confirmations.items import hash_of
 from confirmations.models import ChainHead, Decision
@@ -32,6 +32,9 @@ class Evidence:
     agent_name: str
     end_user: str
     tenant: str
+    end_user_name: str = ""
+    provider_id: str = ""
+    provider_name: str = ""
 
     @classmethod
     def of(cls, call: Confirmation) -> Self:
@@ -44,6 +47,9 @@ class Evidence:
             agent_name=call.agent_name,
             end_user=call.end_user,
             tenant=call.tenant,
+            end_user_name=call.end_user_name,
+            provider_id=call.provider_id,
+            provider_name=call.provider_name,
         )
 
 
@@ -73,7 +79,7 @@ def record(
             gateway=user.gateway,
             user=user,
             who=user.gateway_id,
-            who_name=storable(str(user)),
+            who_name=storable(user.distinct_name),
             approve=approve,
             reason=storable(reason),
             confirmation_id=call.confirmation_id,
@@ -84,14 +90,17 @@ def record(
             agent_id=storable(call.agent_id),
             agent_name=storable(call.agent_name),
             end_user=storable(call.end_user),
+            end_user_name=storable(call.end_user_name),
             tenant=storable(call.tenant),
+            provider_id=storable(call.provider_id),
+            provider_name=storable(call.provider_name),
             kind=kind.value,
             outcome=storable(outcome),
             ran=ran,
             said=storable(said),
             before=head.hash,
         )
-        decision.hash = sealed({name: getattr(decision, name) for name in FACTS})
+        decision.hash = sealed({name: getattr(decision, name) for name in (*FACTS, *LATER_FACTS)})
         decision.save(force_insert=True)
         head.number, head.hash = decision.number, decision.hash
         head.save()

@@ -70,7 +70,7 @@ def row_of(
     standing: Standing | None = None,
 ) -> Row:
     """`limit` in seconds; `me` is the gateway's id of whom it is shown to."""
-    notes = notes_of(standing, me) if standing and state == "waiting" else ()
+    notes = notes_of(standing, me, confirmation.end_user) if standing and state == "waiting" else ()
     agent = confirmation.agent_name or names.agents.get(confirmation.agent_id, "")
     return Row(
         id=confirmation.id,
@@ -93,14 +93,14 @@ def row_of(
     )
 
 
-def notes_of(standing: Standing, me: str) -> tuple[str, ...]:
+def notes_of(standing: Standing, me: str, asker: str) -> tuple[str, ...]:
     """What Portico knows of a call that waits, a few words each."""
     found = ["The run that asked for this is over"] if standing.is_left else []
     if hold := standing.hold:
         words = {"waiting": "about to be sent", "sending": "being sent", "cancelled": f"not sent. {hold.why}"}
-        found.append(f"Approved by {hold.named(me)}, {words[hold.state]}")
+        found.append(f"Approved by {hold.named(me, asker)}, {words[hold.state]}")
     if standing.first:
-        found.append(f"Approved once, by {standing.first.named(me)}")
+        found.append(f"Approved once, by {standing.first.named(me, asker)}")
     if claim := standing.claim:
         found.append("You look into it" if claim.person == me else f"{claim.name} looks into it")
     return tuple(found)

@@ -13,6 +13,7 @@ from accounts import bus
 from accounts.models import User
 from agents.api import left_behind
 from confirmations.characters import shown
+from confirmations.items import OWN_REQUEST
 from confirmations.models import Claim, FirstApproval, Hold
 from gateway import Confirmation
 
@@ -25,9 +26,11 @@ class By:
     person: str  # the gateway's id
     name: str  # with nothing hidden in it
 
-    def named(self, me: str) -> str:
-        """ "you", or the name; `me` is the id of whoever reads it."""
-        return "you" if self.person == me else self.name
+    def named(self, me: str, asker: str = "") -> str:
+        """ "you", or the name, marked where it is the asker's own; `me` is the id of whoever reads it."""
+        if self.person == me:
+            return "you"
+        return f"{self.name}{OWN_REQUEST}" if self.person == asker else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def held(hold: Hold, now: datetime) -> Held:
 
 
 def _by(user: User) -> tuple[str, str]:
-    return user.gateway_id, shown(str(user))
+    return user.gateway_id, shown(user.distinct_name)
 
 
 def tell(gateway: str, confirmation_id: str) -> None:

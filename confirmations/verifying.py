@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from confirmations.chain import FACTS, START, sealed
+from confirmations.chain import FACTS, LATER_FACTS, START, sealed
 from confirmations.models import ChainHead, Decision
 
 AT_ONCE = 2000  # rows in memory
@@ -31,7 +31,7 @@ def verify(noted_head: str = "", noted_count: int = 0) -> Report:
     must_be = {kept.number: kept.hash} if kept else {}
     found_at = 0
     last = Link(0, START, START)
-    for row in Decision.objects.order_by("number").values(*FACTS, "hash").iterator(AT_ONCE):
+    for row in Decision.objects.order_by("number").values(*FACTS, *LATER_FACTS, "hash").iterator(AT_ONCE):
         problem = _misfit(row, last)
         if not problem and must_be.get(row["number"], row["hash"]) != row["hash"]:
             problem = f"Number {row['number']} is not the one that was written last: the chain was written anew."

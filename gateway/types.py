@@ -255,6 +255,7 @@ class Confirmation:
     input_schema: Mapping[str, Any] | None = None
     provider_id: str = ""
     provider_name: str = ""
+    end_user_name: str = ""  # the gateway tells ids alone: filled in by whoever knows people
     agent_id: str = ""
     agent_name: str = ""
     tenant: str = ""

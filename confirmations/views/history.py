@@ -44,6 +44,7 @@ def history(request: SignedInRequest) -> HttpResponse:
     found = entries(identity, told.calls, filters, book.names)
     first = (filters.page_number - 1) * A_PAGE
     page = list(islice(found, first, first + A_PAGE + 1))
+    book.find_ids({entry.told.end_user for entry in page})
     if not problem:
         page = looked_up(request.gateway, identity, page)
         book.find(request.gateway, [entry.call for entry in page if entry.call])
@@ -90,7 +91,8 @@ def _row(entry: Entry, identity: Identity, names: Names, *, is_away: bool) -> di
         "tool": shown(told.tool),
         "risk": told.risk,
         "agent": shown(entry.agent_name(names) or told.agent_id),
-        "asker": "you" if told.end_user == identity.person else shown(names.who(told.end_user)),
+        "provider": shown(entry.provider_name(names)),
+        "asker": "you" if told.end_user == identity.person else shown(entry.asker_name(names)),
         "state": entry.state,
         "verdict": verdict,
         "resolved_at": call.resolved_at if call else None,
@@ -110,7 +112,7 @@ def _of_gateway(entry: Entry, identity: Identity, names: Names) -> str:
 
 
 def _decision(decision: Decision, identity: Identity) -> dict[str, Any]:
-    outcome = decision.outcome
+    outcome, is_mine = decision.outcome, decision.who == identity.person
     match Kind(decision.kind):
         case Kind.APPROVED | Kind.REJECTED | Kind.NOTHING_RAN as kind:
             did, outcome = kind.label.lower(), ""
@@ -121,7 +123,9 @@ def _decision(decision: Decision, identity: Identity) -> dict[str, Any]:
     return {
         "number": decision.number,
         "at": decision.at,
-        "who": "You" if decision.who == identity.person else shown(decision.who_name),
+        "who": "You" if is_mine else shown(decision.who_name),
+        "who_id": shown(decision.who),
+        "is_own_request": decision.who == decision.end_user and not is_mine,
         "did": did,
         "reason": shown(decision.reason),
         "outcome": shown(outcome[:1].upper() + outcome[1:]),

@@ -57,20 +57,22 @@ def test_who_looks_into_a_call_is_left_alone_until_they_release_it(come: Arrivin
     with live_page(ana) as hers:
         claimed = bo.posts(f"/confirmations/{call}/claim/", reason="half typed")
         assert "This is yours for two minutes" in words(claimed.text) and "half typed" in claimed.text
-        hers.reads(call, "Bo Adler looks into it")
-        assert "Bo Adler is looking into this until" in shown(ana, call)
+        hers.reads(call, "Bo Adler (admin@example.com) looks into it")
+        assert "Bo Adler (admin@example.com) is looking into this until" in shown(ana, call)
         assert buttons(ana, call) == {"Reject": False, "Approve": False}
         assert buttons(olu, call) == {"Reject": False, "Approve": False, "Take over": True}
         for how in ("confirm", "reject"):
             refused = ana.posts(f"/confirmations/{call}/{how}/", reason="kept")
             assert refused.status_code == 409 and "kept" in refused.text
-            assert "Bo Adler is looking into this until" in words(refused.text)
+            assert "Bo Adler (admin@example.com) is looking into this until" in words(refused.text)
         assert gil.posts(f"/confirmations/{call}/claim/").status_code == 403
         assert ana.posts(f"/confirmations/{call}/claim/", take_over="1").status_code == 409  # no admin
         taken = olu.posts(f"/confirmations/{call}/claim/", take_over="1")
         assert "This is yours for two minutes" in words(taken.text)
-        hers.reads(call, "Olu Ojo looks into it")
-        assert "Olu Ojo is looking into this" in words(bo.posts(f"/confirmations/{call}/confirm/").text)
+        hers.reads(call, "Olu Ojo (operator@example.com) looks into it")
+        assert "Olu Ojo (operator@example.com) is looking into this" in words(
+            bo.posts(f"/confirmations/{call}/confirm/").text
+        )
         olu.posts(f"/confirmations/{call}/release/")
         hers.sees(lambda page: "looks into it" not in page.items[call])
     assert "Approved: delete_file" in words(ana.posts(f"/confirmations/{call}/confirm/").text)
@@ -82,7 +84,7 @@ def test_a_claim_ends_by_itself(come: Arriving, gateway: Embedded, strict: Porti
     call = held(gateway, ANA, "delete_file", agent="File manager", path="b.txt")
     with live_page(ana) as hers:
         bo.posts(f"/confirmations/{call}/claim/")
-        hers.reads(call, "Bo Adler looks into it")
+        hers.reads(call, "Bo Adler (admin@example.com) looks into it")
         with closing(sqlite3.connect(f"{strict.folder.name}/db.sqlite3", timeout=20)) as database, database:
             database.execute(  # two minutes later
                 "UPDATE confirmations_claim SET until = datetime(until, '-120 seconds') WHERE confirmation_id = ?",
@@ -107,9 +109,9 @@ def test_a_call_of_a_grave_risk_needs_two_people_other_than_the_one_who_asked(
         hers.reads(call, "Approved once, by Bo Adler")
         assert "another person has to approve it as well" in words(bo.posts(f"/confirmations/{call}/confirm/").text)
         assert call in gateway.report()["held"]
-        assert "Bo Adler approved this; your approval is the second one" in shown(olu, call)
+        assert "Bo Adler (admin@example.com) approved this; your approval is the second one" in shown(olu, call)
         olu.posts(f"/confirmations/{call}/confirm/", reason="second")
-        hers.reads(call, "Approved by Olu Ojo: second")
+        hers.reads(call, "Approved by Olu Ojo (operator@example.com): second")
     assert call in gateway.report()["ran"]
     assert "First of two approvals" in words(bo.reads("/confirmations/history/"))
 
@@ -138,5 +140,5 @@ def test_a_rejection_by_anyone_forgets_the_first_approval(come: Arriving, gatewa
     call = held(gateway, ANA, "rename_file", "medium", "File manager", path="d.txt")
     bo.posts(f"/confirmations/{call}/confirm/")
     assert "Rejected: rename_file" in words(ana.posts(f"/confirmations/{call}/reject/", reason="no").text)
-    assert "Rejected by Ana Lima: no" in shown(bo, call)
+    assert "Rejected by Ana Lima (user@example.com), who asked for it: no" in shown(bo, call)
     assert gateway.report()["answers"][call] == "reject"

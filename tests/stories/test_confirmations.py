@@ -109,10 +109,10 @@ def test_a_rejection_tells_everybody_why(ana: Visitor, bo: Visitor, gateway: Emb
         call = held(gateway, ANA, "delete_file", path="*")
         hers.reads(call, "delete_file")
         bo.posts(f"/confirmations/{call}/reject/", page="/confirmations/", reason="too broad")
-        hers.reads(call, "Rejected by Bo Adler: too broad")
+        hers.reads(call, "Rejected by Bo Adler (admin@example.com): too broad")
     report = gateway.report()
     assert report["answers"][call] == "reject" and report["reasons"][call] == "too broad"
-    assert "Rejected by Bo Adler: too broad" in words(ana.reads(f"/confirmations/{call}/"))
+    assert "Rejected by Bo Adler (admin@example.com): too broad" in words(ana.reads(f"/confirmations/{call}/"))
 
 
 def test_who_rejects_has_to_say_why_and_keeps_what_was_typed(ana: Visitor, gateway: Embedded) -> None:
@@ -203,7 +203,9 @@ def test_when_the_gateway_takes_two_opposite_answers_the_desk_cannot_be_sure(
             assert f"The gateway took your {mine} of delete_file, and another answer" in words(answer.text)
             for who in (ana, bo):
                 page = words(who.reads(f"/confirmations/{call}/"))
-                assert f"Cannot be sure: the gateway took Bo Adler's {mine} and another answer" in page
+                assert (
+                    f"Cannot be sure: the gateway took Bo Adler (admin@example.com)'s {mine} and another answer" in page
+                )
             assert "Cannot be sure" in words(bo.reads("/confirmations/history/"))
     finally:
         gateway.dial(record_lag=0, race=False, fail=None)
@@ -217,7 +219,7 @@ def test_an_answer_given_with_another_program_is_noticed(ana: Visitor, bo: Visit
             page.reads(second, "send_mail")
         resolved_elsewhere(gateway, BO, first, "reject", reason="spam")
         resolved_elsewhere(gateway, ANA, second, "confirm")
-        hers.reads(first, "Rejected by Bo Adler: spam")
+        hers.reads(first, "Rejected by Bo Adler (admin@example.com): spam")
         his.reads(first, "Rejected by you: spam")
         hers.reads(second, "Approved by you")
         his.reads(second, "Approved by Ana Lima")

@@ -130,7 +130,7 @@ def test_somebody_who_is_an_admin_no_longer_is_shown_nothing_more(frail: Embedde
         frail.dial(person={"email": BO, "roles": []})
         assert page.closes(10) == 4401
         assert "Your roles changed" in page.ended
-    eventually(lambda: f"Bo Adler's {TAKEN_BACK}" in words(ana.reads(f"/confirmations/{kept}/")))
+    eventually(lambda: f"Bo Adler (admin@example.com)'s {TAKEN_BACK}" in words(ana.reads(f"/confirmations/{kept}/")))
     assert kept in frail.report()["held"]
 
 

@@ -219,7 +219,7 @@ def test_every_end_stays_readable_at_its_own_address(ana: Visitor, bo: Visitor, 
     finally:
         gateway.dial(hold_limit=300)
     for call, state, said in (
-        (rejected, "rejected", "Rejected by Bo Adler: too⟨U+202E⟩broad"),
+        (rejected, "rejected", "Rejected by Bo Adler (admin@example.com): too⟨U+202E⟩broad"),
         (late, "timed_out", "Timed out: nobody answered in time"),
     ):
         page = ana.reads(f"/confirmations/{call}/")

@@ -71,21 +71,27 @@ def test_an_approval_can_be_cancelled_by_whoever_gave_it(come: Arriving, gateway
         page = bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
         assert page.url.endswith(f"/confirmations/{call}/")
         assert "It is sent in 1.5 seconds, unless you cancel it" in words(page.text)
-        hers.reads(call, "Approved by Bo Adler, about to be sent")
+        hers.reads(call, "Approved by Bo Adler (admin@example.com), about to be sent")
         refused = ana.posts(f"/confirmations/{call}/cancel/")
-        assert refused.status_code == 403 and "Only Bo Adler can cancel this approval" in words(refused.text)
+        assert refused.status_code == 403 and "Only Bo Adler (admin@example.com) can cancel this approval" in words(
+            refused.text
+        )
         stranger = gil.posts(f"/confirmations/{call}/cancel/")
         assert stranger.status_code == 403 and "Bo" not in words(stranger.text)
         again = bo.posts(f"/confirmations/{call}/confirm/")
         assert "You have approved this already" in words(again.text)
         cancelled = bo.posts(f"/confirmations/{call}/cancel/")
         assert "your approval of delete_file was not sent" in words(cancelled.text)
-        assert "Your approval was cancelled before it was sent: Bo Adler took it back" in words(cancelled.text)
-        hers.reads(call, "not sent. Bo Adler took it back")
+        assert "Your approval was cancelled before it was sent: Bo Adler (admin@example.com) took it back" in words(
+            cancelled.text
+        )
+        hers.reads(call, "not sent. Bo Adler (admin@example.com) took it back")
     late = bo.posts(f"/confirmations/{call}/cancel/")
     assert late.status_code == 409 and "no approval to cancel" in words(late.text)
     assert sent(gateway, call) == 0
-    assert "ancelled before it was sent: Bo Adler took it back" in words(bo.reads("/confirmations/history/"))
+    assert "ancelled before it was sent: Bo Adler (admin@example.com) took it back" in words(
+        bo.reads("/confirmations/history/")
+    )
 
 
 def test_an_approval_of_a_call_that_the_gateway_lost_meanwhile_is_not_sent(come: Arriving, gateway: Embedded) -> None:
@@ -103,7 +109,7 @@ def test_an_approval_is_sent_once_when_its_time_comes(come: Arriving, gateway: E
     with live_page(ana) as hers:
         given = time.monotonic()
         bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
-        hers.reads(call, "Approved by Bo Adler: fine")
+        hers.reads(call, "Approved by Bo Adler (admin@example.com): fine")
         assert time.monotonic() - given >= HOLD
     report = gateway.report()
     assert call in report["ran"] and report["reasons"][call] == "fine" and sent(gateway, call) == 1
@@ -114,13 +120,21 @@ def test_a_rejection_by_anyone_wins_over_an_approval_that_is_kept(come: Arriving
     bo, ana = come(BO), come(ANA)
     call = held(gateway, ANA, "delete_file", agent="File manager", path="c.txt")
     bo.posts(f"/confirmations/{call}/confirm/")
-    assert "Bo Adler approved this. Until it is sent, a rejection by anyone still stops it" in shown(ana, call)
+    assert (
+        "Bo Adler (admin@example.com) approved this. Until it is sent, a rejection by anyone still stops it"
+        in shown(ana, call)
+    )
     unreasoned = ana.posts(f"/confirmations/{call}/reject/", reason=" ")
-    assert "a reason is needed to reject" in unreasoned.text and "Bo Adler approved this." in words(unreasoned.text)
+    assert "a reason is needed to reject" in unreasoned.text and "Bo Adler (admin@example.com) approved this." in words(
+        unreasoned.text
+    )
     assert "Rejected: delete_file" in words(ana.posts(f"/confirmations/{call}/reject/", reason="no").text)
     told = shown(bo, call)
-    assert "Rejected by Ana Lima: no" in told
-    assert "Your approval of delete_file was cancelled before it was sent: Ana Lima rejected the call" in told
+    assert "Rejected by Ana Lima (user@example.com), who asked for it: no" in told
+    assert (
+        "Your approval of delete_file was cancelled before it was sent: Ana Lima (user@example.com) rejected the call"
+        in told
+    )
     assert "cancelled before" not in words(bo.reads("/confirmations/"))  # told once
     assert gateway.report()["answers"][call] == "reject" and sent(gateway, call) == 1
 
@@ -130,7 +144,7 @@ def test_a_claim_shields_no_approval_that_is_kept(come: Arriving, gateway: Embed
     call = held(gateway, ANA, "delete_file", agent="File manager", path="claimed.txt")
     bo.posts(f"/confirmations/{call}/claim/")
     refused = ana.posts(f"/confirmations/{call}/reject/", reason="no")
-    assert refused.status_code == 409 and "Bo Adler is looking into this" in words(refused.text)
+    assert refused.status_code == 409 and "Bo Adler (admin@example.com) is looking into this" in words(refused.text)
     bo.posts(f"/confirmations/{call}/confirm/")
     page = ana.reads(f"/confirmations/{call}/")
     assert "a rejection by anyone still stops it" in words(page)
@@ -166,7 +180,7 @@ def test_of_several_approvals_that_were_kept_the_last_one_counts() -> None:
 def odd_name(gateway: Embedded) -> Iterator[str]:
     """Bo's, as one reads it."""
     gateway.dial(person={"email": BO, "name": "Bo \u202eAdler"})
-    yield "Bo ⟨U+202E⟩Adler"
+    yield f"Bo ⟨U+202E⟩Adler ({BO})"
     gateway.dial(person={"email": BO, "name": "Bo Adler"})
 
 
@@ -261,7 +275,7 @@ def test_two_processes_keep_one_story(own_gateway: Embedded) -> None:
             call = held(own_gateway, ANA, "delete_file", agent="File manager", path="sent")
             bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
             hers.reads(call, "about to be sent")
-            hers.reads(call, "Approved by Bo Adler: fine")
+            hers.reads(call, "Approved by Bo Adler (admin@example.com): fine")
             assert sent(own_gateway, call) == 1
             call = held(own_gateway, ANA, "delete_file", agent="File manager", path="killed")
             bo.posts(f"/confirmations/{call}/confirm/")

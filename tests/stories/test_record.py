@@ -88,7 +88,7 @@ def test_a_decision_is_never_changed_or_deleted_and_outlives_the_row_of_whoever_
         chain[0].delete()
     bea.delete()
     kept = Decision.objects.get(number=1)
-    assert (kept.user, kept.who, kept.who_name) == (None, "u1", "Bea")
+    assert (kept.user, kept.who, kept.who_name) == (None, "u1", "Bea (bea@example.com)")
     assert verified()[1] == 0
 
 
@@ -119,9 +119,9 @@ def test_a_field_changed_together_with_its_hash_shows_in_the_next_decision(
 
 def forge(decision: Decision, **facts: Any) -> None:
     """With a hash that fits, as somebody who has read the README would."""
-    from confirmations.chain import FACTS, sealed  # noqa: PLC0415
+    from confirmations.chain import FACTS, LATER_FACTS, sealed  # noqa: PLC0415
 
-    told = {name: getattr(decision, name) for name in FACTS} | facts
+    told = {name: getattr(decision, name) for name in (*FACTS, *LATER_FACTS)} | facts
     Decision.objects.filter(pk=decision.pk).update(**facts, hash=sealed(told))
 
 
@@ -309,7 +309,10 @@ def test_the_history_shows_what_either_side_knows_and_where_they_differ(
     told = entry(page, ours)
     assert "delete_file" in told and "High risk" in told and "File manager, for Ana Lima" in told
     assert "Approved by you: on the phone" in told and "You approved: on the phone" in told
-    assert "Ana Lima wanted to reject: oh no Already resolved: Approved by Bo Adler" in told
+    assert (
+        "Ana Lima (user@example.com), who asked for it, wanted to reject: oh no Already resolved: Approved by Bo Adler"
+        in told
+    )
     assert "cannot be sure" not in told and "outside" not in told
     assert "Rejected by you: by another program" in entry(page, theirs)
     assert "Nothing recorded Answered outside Portico." in entry(page, theirs)
@@ -317,7 +320,7 @@ def test_the_history_shows_what_either_side_knows_and_where_they_differ(
     assert "Waiting for an answer" in entry(page, open_call)
     positions = [page.index(f"/confirmations/{call}/") for call in (open_call, gone, theirs, ours)]
     assert positions == sorted(positions)  # newest first
-    assert "Approved by Bo Adler: on the phone" in entry(ana.reads(HISTORY), ours)
+    assert "Approved by Bo Adler (admin@example.com): on the phone" in entry(ana.reads(HISTORY), ours)
 
 
 @pytest.fixture
@@ -340,13 +343,13 @@ def test_an_approval_that_the_gateway_wrote_down_as_a_rejection_is_said_to_be_un
         except requests.HTTPError:  # too late: more than a second had passed
             continue
     told = entry(bo.reads(HISTORY), call)
-    assert "Rejected by Ana Lima: no" in told and "You approved" in told
+    assert "Rejected by Ana Lima (user@example.com), who asked for it: no" in told and "You approved" in told
     assert "Portico sent an approval and the gateway recorded a rejection" in told and "cannot be sure" in told
     assert call in bo.reads(f"{HISTORY}?state=differs")
     for who in (ana, bo):
         page = words(who.reads(f"/confirmations/{call}/"))
-        assert "Cannot be sure: the gateway took Bo Adler's approval and another answer" in page
-        assert "its record says “Rejected by Ana Lima: no”" in page
+        assert "Cannot be sure: the gateway took Bo Adler (admin@example.com)'s approval and another answer" in page
+        assert "its record says “Rejected by Ana Lima (user@example.com), who asked for it: no”" in page
 
 
 @pytest.fixture(scope="module")
@@ -488,7 +491,11 @@ def test_an_export_can_be_verified_by_others_and_is_safe_in_a_spreadsheet(
     assert [row["reason"].replace("\r\n", "\n") for row in rows[-len(reasons) :]] == reasons
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     last = rows[-1]
-    assert (last["who_name"], last["agent_name"], last["tool"]) == ("Bo Adler", "File manager", "export_me")
+    assert (last["who_name"], last["agent_name"], last["tool"]) == (
+        "Bo Adler (admin@example.com)",
+        "File manager",
+        "export_me",
+    )
     assert (last["approve"], last["kind"], last["said"]) == (False, "rejected", "rejected")
 
     recipe = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
