@@ -45,10 +45,10 @@ def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
 
 
 def check(by: Answerer, asked: Confirmation, given: Given) -> None:
-    """Raises NotTaken."""
-    if given.seen and given.seen != hash_as_shown(asked):
+    """Raises NotTaken. That a call changed holds back an approval alone: a rejection is safe, whatever it is of."""
+    if given.approve and given.seen and given.seen != hash_as_shown(asked):
         raise Changed
-    if given.arguments_hash is not None and given.arguments_hash != hash_of(asked.arguments):
+    if given.approve and given.arguments_hash is not None and given.arguments_hash != hash_of(asked.arguments):
         raise Changed
     if given.sort is not None and given.sort != sort_of(asked):
         raise NotTaken("This call is not of one kind with the others. Please open it.")

@@ -1,23 +1,25 @@
-// Looks after an answer: only what was on screen for long enough is answered, the focus stays with the call when its form is replaced,
+// Looks after an answer: only what was on screen for long enough is approved, the focus stays with the call when its form is replaced,
 // and a failure is said in words. The form works without it, and without htmx; then a page asks once more.
-import { isSteady } from "confirmations/steady"
+import { hasChanged, isSteady } from "confirmations/steady"
 
-const EARLY = "Just changed: look once more."
+const CHANGED = "Not approved: this just changed. Look at it once more, then approve."
+const NEW = "Not approved: this just came up. Look at it first, then approve."
 const FAILED = "Your answer could not be sent. Please try again."
-const SAID = 3000 // ms
 let answered = "" // id of the item that was answered last
 
+/** At the button that was pressed, until the next press. */
 function say(button, sentence) {
   const place = button.closest("form").querySelector("[data-said]")
   place.textContent = sentence
-  setTimeout(() => place.textContent === sentence && (place.textContent = ""), SAID)
+  if (sentence) place.scrollIntoView({ block: "nearest" })
 }
 
-/** Whether this answer may go; says why not. Whatever else is in the form, such as Claim, always may. */
+/** Whether this answer may go; says why not. A rejection always may, and whatever else is in the form, such as Claim. */
 function mayGo(button) {
-  if (!button?.dataset.give || isSteady(button)) return true
-  say(button, EARLY)
-  return false
+  if (!button?.dataset.give) return true
+  const isEarly = button.dataset.give === "approve" && !isSteady(button)
+  say(button, isEarly ? (hasChanged(button) ? CHANGED : NEW) : "")
+  return !isEarly
 }
 
 document.addEventListener("htmx:confirm", event => mayGo(event.detail.elt) || event.preventDefault())

@@ -1,5 +1,6 @@
 // One call, whole, as the server renders it; and putting a newer one in its place without losing what somebody is in the middle of.
 import { elements } from "confirmations/rows"
+import { markChanged } from "confirmations/steady"
 
 const kept = new Map() // address -> { version, section: a promise }, of calls that are likely to be opened next
 const KEEPS = 6
@@ -37,8 +38,23 @@ export function sectionOf(row) {
 const fields = root => [...root.querySelectorAll("input:not([type=hidden]), textarea, select")].filter(field => field.name)
 const nameOf = element => `${element.tagName} ${element.name ?? ""} ${element.getAttribute("formaction") ?? ""} ${element.textContent.trim()}`
 
-/** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay. */
-export function replaceKeeping(old, fresh) {
+let lifted = Promise.resolve() // once no button of the pointer is down, and what was pressed has been clicked
+addEventListener(
+  "pointerdown",
+  () => {
+    lifted = new Promise(done => {
+      for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => setTimeout(done), { once: true, capture: true })
+    })
+  },
+  { capture: true },
+)
+
+/** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay. Never between the press of a button
+    and its release, which would swallow the click. */
+export async function replaceKeeping(old, fresh) {
+  await lifted
+  if (!old.isConnected) return
+  markChanged(fresh)
   const focused = old.contains(document.activeElement) ? document.activeElement : null
   const caret = focused?.selectionStart != null ? [focused.selectionStart, focused.selectionEnd] : null
   const typed = new Map(fields(old).map(field => [field.name, field]))

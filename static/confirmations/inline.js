@@ -44,7 +44,8 @@ async function fill(copy, row) {
     if (waiting.get(id)?.dataset.version !== version) return
     const old = copy.firstElementChild
     const hadFocus = copy.contains(document.activeElement)
-    old ? replaceKeeping(old, fresh) : copy.append(fresh)
+    if (old) await replaceKeeping(old, fresh)
+    else copy.append(fresh)
     window.htmx?.process(copy)
     if (hadFocus && !isWaiting(row)) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
   } catch {

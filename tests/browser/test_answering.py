@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Window, in_one_dialect
 from tests.embedded import Embedded
+from tests.portico import Portico
 from tests.stories.approving import held
 
-ANA = "user@example.com"
+ANA, OLU = "user@example.com", "operator@example.com"
 CHANGES_UNDER_THE_POINTER = """async button => {
   button.closest("section").dataset.version = "another"
   await new Promise(requestAnimationFrame)
@@ -32,7 +33,9 @@ def test_what_just_changed_is_looked_at_once_more(window: Window, demo_gateway: 
     reason.fill("They are old")
     name.fill("wipe_folder")
     approve.evaluate(CHANGES_UNDER_THE_POINTER)
-    expect(section.locator("[data-said]")).to_have_text("Just changed: look once more.")
+    expect(section.locator("[data-said]")).to_have_text(
+        "Not approved: this just changed. Look at it once more, then approve."
+    )
     assert not [one for one in demo_gateway.received() if call in one["path"] and one["method"] == "POST"]
     page.reload()
     expect(reason).to_have_value("They are old")
@@ -114,3 +117,78 @@ def test_a_call_whose_name_gives_orders_is_not_answered_by_being_opened(window: 
     expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
     expect(page.locator("[hx-trigger=load]")).to_have_count(0)
     assert call in demo_gateway.report()["held"]
+
+
+REJECTS = """async ([call, wait]) => {
+  const section = () => document.querySelector(`section[data-confirmation="${call}"]`)
+  const before = section().dataset.version
+  while (section().dataset.version === before) await new Promise(requestAnimationFrame)
+  await new Promise(done => setTimeout(done, wait))
+  section().querySelector("[data-give=reject]").click()
+}"""
+
+
+@in_one_dialect
+def test_a_rejection_within_the_pause_of_anothers_approval_always_wins(
+    browser: Browser, demo_gateway: Embedded
+) -> None:
+    server = Portico.as_demo(demo_gateway.url, APPROVAL_HOLD="3").start()
+    demo_gateway.dial(person={"email": OLU, "roles": ["admin"]})
+    contexts = [browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 720}) for _ in range(2)]
+    try:
+        approver, rejecter = (context.new_page() for context in contexts)
+        for page, who in ((approver, "admin"), (rejecter, "operator")):
+            page.goto("/")
+            page.get_by_role("button", name=f"Try as {who}").click()
+        for wait in (0, 150, 350, 550):  # ms after the panel says that somebody approved it
+            call = held(demo_gateway, ANA, "send_money", agent="File manager", amount=wait)
+            for page in (approver, rejecter):
+                page.goto(f"/confirmations/{call}/")
+                expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+            rejecter.get_by_label("Reason").fill(f"no, {wait}")
+            approver.wait_for_function(LONG_ENOUGH, arg=approver.evaluate("performance.now()"))
+            rejecter.evaluate(f"window.pressed = ({REJECTS})(['{call}', {wait}]); undefined")
+            approver.get_by_role("button", name="Approve").click()
+            section = rejecter.locator(f'section[data-confirmation="{call}"]')
+            expect(section).to_contain_text(f"Rejected by you: no, {wait}")
+            assert call not in demo_gateway.report()["ran"]
+            expect(approver.locator(f'section[data-confirmation="{call}"]')).to_contain_text("Rejected by Olu Ojo")
+    finally:
+        for context in contexts:
+            context.close()
+        server.close()
+        demo_gateway.dial(person={"email": OLU, "roles": ["tenant_admin"]})
+
+
+@in_one_dialect
+def test_a_call_that_just_came_up_can_be_rejected_at_once_but_not_approved(
+    window: Window, demo_gateway: Embedded
+) -> None:
+    page = window("Try as admin", viewport={"width": 1280, "height": 720})
+    call = held(demo_gateway, ANA, "send_money", agent="File manager", **{f"field {n}": "x" for n in range(12)})
+    page.goto("/confirmations/")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    section = page.locator(f'section[data-confirmation="{call}"]')
+    page.locator(f'li[data-confirmation="{call}"]').get_by_role("link").click()
+    said = page.evaluate(
+        """async call => {
+          const find = () => document.querySelector(`section[data-confirmation="${call}"] [data-give=approve]`)
+          while (!find()) await new Promise(requestAnimationFrame)
+          find().click()
+          return find().form.querySelector("[data-said]").textContent
+        }""",
+        call,
+    )
+    assert said == "Not approved: this just came up. Look at it first, then approve."
+    expect(section.locator("[data-said]")).to_be_in_viewport()
+    page.reload()
+    page.evaluate(
+        """call => {
+          const form = document.querySelector(`section[data-confirmation="${call}"] form[data-answer]`)
+          form.elements.reason.value = "at once"
+          form.querySelector("[data-give=reject]").click()
+        }""",
+        call,
+    )
+    expect(section).to_contain_text("Rejected by you: at once")
+    assert call not in demo_gateway.report()["ran"]
