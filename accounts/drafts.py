@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.http import QueryDict
 
+from accounts.addresses import split
 from accounts.models import Draft, User
 
 KEPT_FIELDS = ("message", "reason")
@@ -14,9 +13,7 @@ KEPT_FIELDS = ("message", "reason")
 def keep_draft(user: User, page: str, form: QueryDict) -> None:
     for field in KEPT_FIELDS:
         if text := form.get(field, "").strip():
-            Draft.objects.update_or_create(
-                user=user, page=urlsplit(page).path[:300], field=field, defaults={"text": text}
-            )
+            Draft.objects.update_or_create(user=user, page=split(page).path[:300], field=field, defaults={"text": text})
 
 
 def take_draft(user: User, page: str, field: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.addresses import split
 from accounts.drafts import keep_draft
 from accounts.models import User
 from accounts.sessions import tell_ended
@@ -56,7 +57,7 @@ def page_of(request: HttpRequest) -> str:
         return request.get_full_path()
     page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
     if url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure()):
-        parts = urlsplit(page)
+        parts = split(page)
         return parts.path + (f"?{parts.query}" if parts.query else "")
     return request.path.rstrip("/").rpartition("/")[0] + "/"
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from contextlib import suppress
 from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 
-from accounts import bus
+from accounts import bus, origins
 from accounts.sessions import watch_end
+from accounts.streaming import guarded
 from accounts.visitors import Visitor, visitor_of
 from agents import interrupts, pieces, runs
 from agents.models import Run
@@ -29,9 +29,10 @@ BEAT = b": still here\nevent: beat\ndata: 0\n\n"  # without a number: nothing is
 RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class Followed(Protocol):
@@ -49,6 +50,7 @@ class FollowRun(AsyncConsumer):
     following: asyncio.Task[None] | None = None
     waiting: asyncio.Future[None] | None = None
     is_beat_due = False
+    has_begun = False
     visitor: Visitor
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -69,9 +71,22 @@ class FollowRun(AsyncConsumer):
         raise StopConsumer
 
     async def _follow(self) -> None:
+        """Whatever goes wrong, the request is answered: nobody else waits for this task."""
+        try:
+            await self._follow_if_allowed()
+        except OSError:  # the browser left while something was on its way
+            pass
+        except Exception:
+            logger.exception("following a run failed")
+            if self.has_begun:
+                await self._write(b"", more=False)
+            else:
+                await self._refuse(500)
+
+    async def _follow_if_allowed(self) -> None:
         if self.asked["method"] != "GET":
             await self._refuse(405)
-        elif not self._is_ours():
+        elif not origins.is_own(self.asked, has_to_say=False):
             await self._refuse(403)
         elif (visitor := await database_sync_to_async(visitor_of)(self.asked)) is None:
             await self._refuse(401)
@@ -102,14 +117,6 @@ class FollowRun(AsyncConsumer):
         with watch_end(self.visitor.session_key, self.visitor.kept) as ended:
             await self._follow_log(run, ended)
 
-    def _is_ours(self) -> bool:
-        """Whether the request names a host of ours, and comes from a page of it where it names one."""
-        headers = dict(self.asked["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        allowed = settings.ALLOWED_HOSTS or [".localhost", "127.0.0.1", "[::1]"]
-        return validate_host(split_domain_port(host)[0], allowed) and (not origin or urlsplit(origin).netloc == host)
-
     @database_sync_to_async
     def _run(self) -> Run | None:
         run_id: UUID = self.asked["url_route"]["kwargs"]["run_id"]
@@ -128,7 +135,8 @@ class FollowRun(AsyncConsumer):
         await self._write(b"", more=False)
 
     async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        await self.send_asgi({"type": "http.response.start", "status": status, "headers": headers})
+        self.has_begun = True
+        await self.send_asgi({"type": "http.response.start", "status": status, "headers": guarded(headers)})
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         await self.send_asgi({"type": "http.response.body", "body": body, "more_body": more})

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 from django.core.signals import request_finished
 from django.db import connections
@@ -15,6 +14,7 @@ from django.urls import path, re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages: Any = get_asgi_application()  # sets Django up, so the rooms can be imported
 
+from accounts.streaming import no_such_socket  # noqa: E402
 from agents.consumers import FollowRun  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402
@@ -25,12 +25,13 @@ request_finished.connect(lambda **_: connections.close_all(), weak=False)
 follow_run: Any = FollowRun.as_asgi()
 queue: Any = QueueConsumer.as_asgi()
 http: list[Any] = [path("runs/<uuid:run_id>/events/", follow_run), re_path("", pages)]
-websocket: list[Any] = [path("ws/confirmations/", queue)]
+nowhere: Any = no_such_socket
+websocket: list[Any] = [path("ws/confirmations/", queue), re_path("", nowhere)]
 
 application = ProtocolTypeRouter(
     {
         "http": URLRouter(http),
-        "websocket": AllowedHostsOriginValidator(URLRouter(websocket)),
+        "websocket": URLRouter(websocket),
         "lifespan": lifespan,
     }
 )

@@ -6,20 +6,20 @@ import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
 
+from accounts import origins
 from accounts.sessions import lasts
+from accounts.streaming import Send, refuse_socket
 from accounts.visitors import Visitor, visitor_of
 from confirmations import news, watch
 from confirmations.hub import hub_of
 from confirmations.identity import Identity
 
 if TYPE_CHECKING:
-    from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+    from asgiref.typing import ASGIReceiveCallable
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +29,23 @@ SESSION_ENDED = 4401  # close code: sign in again, coming back is of no use
 class QueueConsumer(AsyncJsonWebsocketConsumer):
     following: asyncio.Task[None] | None = None
 
-    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
+        self.send_asgi: Send = send  # the consumer's own `send` is for frames
         try:
             await super().__call__(scope, receive, send)
         finally:
             await self.stop()
 
     async def connect(self) -> None:
-        visitor = await database_sync_to_async(visitor_of)(self.scope) if is_own_origin(self.scope) else None
+        try:
+            is_ours = origins.is_own(self.scope, has_to_say=True)
+            visitor = await database_sync_to_async(visitor_of)(self.scope) if is_ours else None
+        except Exception:
+            logger.exception("a confirmation socket could not be opened")
+            await refuse_socket(self.scope, self.send_asgi, 500)
+            return
         if visitor is None:
-            await self.close()
+            await refuse_socket(self.scope, self.send_asgi, 403)
             return
         watch.start()  # not every server tells the process that it begins
         await self.accept()
@@ -75,14 +82,3 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
             self.following.cancel()
             await asyncio.wait([self.following])
             self.following = None
-
-
-def is_own_origin(scope: Any) -> bool:
-    """The page's origin is this very host and port (other programs of this machine share its cookies), or trusted."""
-    headers = dict(scope["headers"])
-    origin = headers.get(b"origin", b"").decode("latin-1")
-    host = headers.get(b"host", b"").decode("latin-1")
-    parts = urlsplit(origin)
-    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
-    own = {host, host.removesuffix(default)} if default else {host}
-    return bool(host) and (parts.netloc in own or origin in settings.CSRF_TRUSTED_ORIGINS)

@@ -58,9 +58,11 @@ def target_of(address: str) -> Target | None:
         return None
     if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not _plain_host.fullmatch(hostname):
         return None
+    if port == 0:  # no browser goes there
+        return None
     if not parts.netloc.isascii():  # so that the browser goes where we read that it goes: IDNA has two readings of ß
         address = parts._replace(netloc=hostname if port is None else f"{hostname}:{port}").geturl()
-    return Target(address, parts.scheme, hostname, port or DEFAULT_PORTS[parts.scheme])
+    return Target(address, parts.scheme, hostname, DEFAULT_PORTS[parts.scheme] if port is None else port)
 
 
 def is_trusted(target: Target, gateway_url: str, connect_hosts: Iterable[str]) -> bool:
@@ -79,7 +81,7 @@ def _ascii(parts: SplitResult) -> str:
 def _name_and_port(host: str, scheme: str) -> tuple[str, int]:
     try:
         parts = urlsplit(f"{scheme}://{host.strip()}")
-        return _ascii(parts), parts.port or DEFAULT_PORTS[scheme]
+        return _ascii(parts), DEFAULT_PORTS[scheme] if parts.port is None else parts.port
     except ValueError:
         return "", 0
 

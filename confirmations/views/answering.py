@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from accounts.addresses import split
 from accounts.drafts import keep_draft, take_draft
 from accounts.requests import SignedInRequest, page_of, signed_in
 from confirmations import answering, claims
@@ -120,7 +120,7 @@ def _path(confirmation_id: str) -> str:
 def _page(request: SignedInRequest, confirmation_id: str = "") -> str:
     """The desk with this item open, or none; filtered as it was."""
     path = _path(confirmation_id) if confirmation_id else reverse("confirmations:queue")
-    query = urlsplit(page_of(request)).query
+    query = split(page_of(request)).query
     return f"{path}?{query}" if query else path
 
 

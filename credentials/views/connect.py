@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.addresses import split
 from accounts.models import User
 from accounts.requests import SignedInRequest, signed_in
 from agents.api import known_agents
@@ -202,7 +203,7 @@ def _leave(request: SignedInRequest, service: Service, address: str, agent_id: s
 
 def _follows_sign_in(request: HttpRequest) -> bool:
     """Whether the sign-in form led here: `form-action` then forbids a redirect to another host, a link is fine."""
-    return urlsplit(request.headers.get("Referer", "")).path == reverse("accounts:sign_in")
+    return split(request.headers.get("Referer", "")).path == reverse("accounts:sign_in")
 
 
 def _done(request: SignedInRequest, service: str, name: str, page: str) -> HttpResponse:

@@ -1,0 +1,38 @@
+"""What Django's middleware would say about an answer, for streams and sockets, which do not pass it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+
+def guarded(headers: Headers) -> Headers:
+    """These, and what keeps an answer from being kept, framed, or taken for something else."""
+    return [
+        *headers,
+        (b"cache-control", b"no-store"),
+        (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", str(settings.SECURE_REFERRER_POLICY).encode()),
+    ]
+
+
+async def refuse_socket(scope: Mapping[str, Any], send: Send, status: int) -> None:
+    """Before it is accepted. Servers that cannot answer with headers close it, which browsers see as a 403."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close"})
+        return
+    headers = guarded([(b"content-type", b"text/plain; charset=utf-8")])
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b"Refused.\n"})
+
+
+async def no_such_socket(scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+    """The ASGI application for every path that has no socket."""
+    await receive()  # websocket.connect
+    await refuse_socket(scope, send, 404)
