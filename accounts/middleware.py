@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from accounts.models import User
+from accounts.checking import is_due, verdict
 from accounts.requests import end_session, sign_in_again
-from accounts.sessions import GatewaySession, anonymous_gateway, gateway_session, mark_checked
-from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
+from accounts.sessions import GatewaySession, anonymous_gateway, gateway_session, mark_checked, reason_of_end
+from gateway.errors import GatewayError, SignedOut
 
 logger = logging.getLogger(__name__)
-
-RETRY_CHECK = 30  # seconds until an identity check that could not be made is tried again
 
 
 class GatewayMiddleware:
@@ -53,26 +49,13 @@ class GatewayMiddleware:
 def _reason_to_end(request: HttpRequest, kept: GatewaySession | None) -> str:
     """A sentence for people when this session must not go on, else an empty text."""
     if kept is None or kept.is_over:
-        return SignedOut.message
-    if time.time() - kept.checked_at < settings.IDENTITY_CHECK:
+        return reason_of_end(request.session) or SignedOut.message
+    if not is_due(kept.checked_at):
         return ""
-    try:
-        person = kept.gateway.me()
-    except SignedOut:
-        return SignedOut.message
-    except GatewayUnavailable:
-        mark_checked(request.session, time.time() - settings.IDENTITY_CHECK + RETRY_CHECK)
-        return ""
-    except GatewayError:
-        logger.warning("the gateway could not say who this is", exc_info=True)
-        return ""
-    if person.roles != tuple(sorted(kept.roles)) or person.tenant != kept.tenant:
-        return "Your roles changed. Please sign in again."
-    User.objects.refresh(settings.GATEWAY_URL, person)  # names follow the gateway
-    assert isinstance(request.user, User)
-    request.user.refresh_from_db(fields=["name", "email"])
-    mark_checked(request.session, time.time())
-    return ""
+    ending, checked_at = verdict(kept)
+    if not ending and checked_at != kept.checked_at:
+        mark_checked(request.session, checked_at)
+    return ending
 
 
 def _told(request: HttpRequest, problem: GatewayError) -> dict[str, str]:

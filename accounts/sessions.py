@@ -8,7 +8,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -17,7 +17,7 @@ from importlib import import_module
 from channels.db import database_sync_to_async
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 
 from accounts import bus
 from gateway import Gateway, SignedIn
@@ -79,9 +79,9 @@ def keep(session: SessionBase, signed_in: SignedIn) -> None:
 
 
 def gateway_session(session: SessionBase) -> GatewaySession | None:
-    """What `keep` put there; None without it, or when its key is gone."""
+    """What `keep` put there; None without it, when its key is gone, or after `end`."""
     kept = session.get(KEPT_AT)
-    if kept is None:
+    if kept is None or "token" not in kept:
         return None
     try:
         token = opened(kept["token"])
@@ -99,6 +99,24 @@ def gateway_session(session: SessionBase) -> GatewaySession | None:
 
 def mark_checked(session: SessionBase, at: float) -> None:
     session[KEPT_AT] = {**session[KEPT_AT], "checked_at": at}
+
+
+def end(session_key: str, message: str) -> None:
+    """Take the token out of a session that the gateway refuses; whoever watches it has yet to be told.
+
+    The rest stays for the next page, which signs this person out, says why, and keeps what they had typed.
+    """
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    if KEPT_AT not in session:  # signed out meanwhile
+        return
+    session[KEPT_AT] = {"ended": message}
+    with suppress(UpdateError):
+        session.save()
+
+
+def reason_of_end(session: SessionBase) -> str:
+    """What `end` was told, if it was."""
+    return str(session.get(KEPT_AT, {}).get("ended", ""))
 
 
 _watchers: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
@@ -162,8 +180,8 @@ def _gone_of(watched: dict[str, str]) -> list[str]:
 
 
 def lasts(session_key: str) -> bool:
-    """Whether there still is such a session."""
-    return bool(import_module(settings.SESSION_ENGINE).SessionStore().exists(session_key))
+    """Whether there still is such a session, with a token in it."""
+    return "token" in import_module(settings.SESSION_ENGINE).SessionStore(session_key).get(KEPT_AT, {})
 
 
 def name_of(session_key: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 
+from accounts.checking import checked_at, may_go_on
 from accounts.models import User
 from accounts.sessions import GatewaySession, gateway_session
 
@@ -20,8 +23,20 @@ class Visitor(NamedTuple):
     kept: GatewaySession
 
 
-def visitor_of(scope: Mapping[str, Any]) -> Visitor | None:
-    """None for strangers, and for sessions without a gateway token or with one that is over. Reads the database.
+async def visitor_of(scope: Mapping[str, Any]) -> Visitor | None:
+    """None for strangers, for sessions that are over, and for those that the gateway takes no more.
+
+    What the middleware checks before each page is checked before each of these opens.
+    """
+    visitor = await database_sync_to_async(_read)(scope)
+    if visitor is None or not await may_go_on(visitor.session_key, visitor.kept):
+        return None
+    at = checked_at(visitor.session_key, visitor.kept)
+    return visitor._replace(kept=replace(visitor.kept, checked_at=at))
+
+
+def _read(scope: Mapping[str, Any]) -> Visitor | None:
+    """Who the cookie says that it is, where the session has a gateway token that is not over.
 
     Not by Channels' middleware: thousands of these are open at once, and that would keep session, cookies and a copy
     of the scope for each of its layers, and look at the session with every frame that is sent.

@@ -13,8 +13,10 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
+from django.conf import settings
 
 from accounts import bus, origins
+from accounts.checking import may_go_on
 from accounts.sessions import watch_end
 from accounts.streaming import guarded
 from accounts.visitors import Visitor, visitor_of
@@ -88,7 +90,7 @@ class FollowRun(AsyncConsumer):
             await self._refuse(405)
         elif not origins.is_own(self.asked, has_to_say=False):
             await self._refuse(403)
-        elif (visitor := await database_sync_to_async(visitor_of)(self.asked)) is None:
+        elif (visitor := await visitor_of(self.asked)) is None:
             await self._refuse(401)
         else:
             self.visitor = visitor
@@ -179,10 +181,11 @@ class FollowRun(AsyncConsumer):
         """Wake the follower for what the log does not tell, so that it waits for one thing: beats, and the end."""
         while not ended.is_set():
             try:
-                await asyncio.wait_for(ended.wait(), BEAT_EVERY)
+                await asyncio.wait_for(ended.wait(), min(BEAT_EVERY, settings.IDENTITY_CHECK))
             except TimeoutError:
                 self.is_beat_due = True
                 self._wake()
+                await may_go_on(self.visitor.session_key, self.visitor.kept)  # else `ended` is set
         self._wake()
 
     def _wake(self) -> None:

@@ -39,7 +39,7 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         try:
             is_ours = origins.is_own(self.scope, has_to_say=True)
-            visitor = await database_sync_to_async(visitor_of)(self.scope) if is_ours else None
+            visitor = await visitor_of(self.scope) if is_ours else None
         except Exception:
             logger.exception("a confirmation socket could not be opened")
             await refuse_socket(self.scope, self.send_asgi, 500)

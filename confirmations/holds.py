@@ -22,7 +22,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
-from accounts.sessions import name_of, watch_end
+from accounts.sessions import lasts, name_of, watch_end
 from confirmations import standing
 from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, as_held, decide
@@ -160,7 +160,7 @@ async def _session_ends(by: Answerer, seconds: float) -> bool:
     key = session_key(by)
     with watch_end(key, by.kept) as ended:
         # It may have ended between being read and being watched.
-        if not await _in_thread(by.session.exists, key):
+        if not await _in_thread(lasts, key):
             return True
         try:
             async with asyncio.timeout(seconds):

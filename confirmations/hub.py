@@ -26,7 +26,8 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 
 from accounts import bus
-from accounts.sessions import GatewaySession, tell_ended, watch_end
+from accounts.checking import ROLES_CHANGED
+from accounts.sessions import GatewaySession, end, tell_ended, watch_end
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, State, is_waiting, state_of, verdict_of
 from confirmations.listing import rows_of
@@ -228,8 +229,13 @@ class Hub:
         elif self._in_use == key and self._serving is not None:
             self._serving.cancel()
 
-    def _end_for_good(self, keys: list[str], message: str) -> None:
-        """The gateway takes these sessions no more: what else is kept in their name, such as approvals, ends too."""
+    async def _end_for_good(self, keys: list[str], message: str) -> None:
+        """The gateway takes these sessions no more: what else is kept in their name, such as approvals, ends too.
+
+        In the database first, so that nobody who hears of it comes back with the same session.
+        """
+        for key in keys:
+            await _in_database(end, key, message)
         for key in keys:
             self._end_session(key, message)
             self.loop.run_in_executor(_asking, tell_ended, key)
@@ -263,7 +269,7 @@ class Hub:
                     continue  # its session ended: go on with another one's token
                 problem = self._serving.exception()
                 if isinstance(problem, SignedOut):
-                    self._end_for_good([session.key], problem.message)
+                    await self._end_for_good([session.key], problem.message)
                 else:
                     logger.error("the confirmation bridge failed", exc_info=problem)
                     self._set_state("reconnecting")
@@ -363,7 +369,7 @@ class Hub:
         except GatewayError:
             return
         if tuple(sorted(person.roles)) != self.identity.roles or person.tenant != self.identity.tenant:
-            self._end_for_good(list(self._sessions), "Your roles changed. Please sign in again.")
+            await self._end_for_good(list(self._sessions), ROLES_CHANGED)
 
     async def _ask(self, call: Callable[..., T], *arguments: object) -> T:
         return await self.loop.run_in_executor(_asking, partial(call, *arguments))

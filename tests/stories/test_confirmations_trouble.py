@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
+from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, GIL, SOON, held, live_page, open_page, words
-from tests.stories.following import eventually
+from tests.stories.approving import ANA, BO, GIL, SOON, connected, held, live_page, open_page, words
+from tests.stories.following import events_of, eventually, run_of
 
 BACK = 35.0  # seconds in which a page has to be right again by itself
 TAKEN_BACK = "approval was cancelled before it was sent: the session that it was given in ended"
@@ -199,3 +201,40 @@ def test_an_admin_without_a_tenant_answers_people_without_one(frail: Embedded, a
 
 def base(gateway: Embedded) -> str:
     return "confirmations" if gateway.dialect == "guide" else "confirmation"
+
+
+def is_let_in(visitor: Visitor) -> bool:
+    """Whether a socket is opened for this session, without a page that is asked for."""
+    try:
+        with connected(visitor, visitor.portico.url):
+            return True
+    except InvalidStatus as refused:
+        assert refused.response.status_code == 403
+        return False
+
+
+@pytest.mark.parametrize("change", [{"roles": []}, {"isActive": False}])
+def test_coming_back_shows_nothing_to_whom_the_gateway_takes_no_more(
+    frail: Embedded, arrive: Arriving, change: dict[str, object]
+) -> None:
+    bo = arrive(BO)
+    assert is_let_in(bo)
+    frail.dial(person={"email": BO, **change})
+    eventually(lambda: not is_let_in(bo), 10)
+    frail.dial(reset=True)  # whatever the gateway says from now on, this session has ended
+    assert not any(is_let_in(bo) for _ in range(5))
+    page = bo.gets("/confirmations/")
+    assert "/login/" in page.url
+    assert ("Your roles changed" if "roles" in change else "Your session ended") in words(page.text)
+
+
+def test_nobody_follows_a_run_whom_the_gateway_takes_no_more(frail: Embedded, arrive: Arriving) -> None:
+    ana = arrive(ANA)
+    page = ana.posts(f"/agents/{ids.STORYTELLER}/", message="at length about mountains")
+    run = run_of(page.text)
+    events = events_of(ana, run)
+    next(events)
+    frail.dial(person={"email": ANA, "roles": ["operator"]})
+    assert all(name != "end" for _, name, _ in events)  # closed long before the story's end, though no page was open
+    frail.dial(reset=True)
+    assert ana.gets(f"/runs/{run}/events/").status_code == 401
