@@ -14,6 +14,7 @@ from django.urls import reverse
 from gateway import Agent, Credential, Gateway, MissingService, Service
 from gateway.calls import tenant_of
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
+from gateway.segments import is_segment
 
 REMEMBERED = 60  # seconds that a service's name and kind are not asked for again
 MOST_AGENTS = 20  # whose needs one page asks for
@@ -23,6 +24,8 @@ OWN_PAGE = "/auth/connect"  # where gateways send people who are to be asked by 
 
 def look_up(gateway: Gateway, service: str) -> Service:
     """Its name and kind for a card: never refused, at worst the bare type. Not for storing: it holds no ids."""
+    if not is_segment(service):
+        return Service(service, service)
     key = _key(gateway, service)
     if remembered := cache.get(key):
         name, kind = remembered
@@ -65,6 +68,11 @@ def is_own_page(address: str, host: str = "") -> bool:
     return parts.path.rstrip("/") == OWN_PAGE and parts.netloc.lower() in ("", host.lower())
 
 
+def can_be_named(service: str) -> bool:
+    """Whether the connect page of such a service can have an address."""
+    return "/" not in service and is_segment(service)
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A service to connect, as `credentials/_connect_card.html` shows it."""
@@ -81,7 +89,7 @@ def card(
 ) -> Card:
     service = look_up(gateway, missing.service)
     url = ""
-    if is_connectable(gateway, service, missing.entry) and "/" not in missing.service:
+    if is_connectable(gateway, service, missing.entry) and can_be_named(missing.service):
         kept = {name: value for name, value in {"agent": agent_id, "next": next_page}.items() if value}
         url = reverse("credentials:connect", args=[missing.service]) + (f"?{urlencode(kept)}" if kept else "")
     return Card(missing.service, service.name, service.kind, url, ", ".join(needed_by))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeGuard, TypeVar, get_args
 
 from gateway.errors import MalformedReply
+from gateway.segments import is_segment
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,6 +38,14 @@ def text_of(doc: Mapping[str, Any], key: str) -> str:
     value = doc.get(key)
     if not isinstance(value, str) or not value:
         raise MalformedReply(f"{key}: not a text")
+    return value
+
+
+def id_of(doc: Mapping[str, Any], key: str = "id") -> str:
+    """The required id at `key`: one that an address can have as a segment. Raises MalformedReply."""
+    value = text_of(doc, key)
+    if "/" in value or not is_segment(value):
+        raise MalformedReply(f"{key}: not an id")
     return value
 
 
@@ -141,7 +150,7 @@ class Agent:
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         """From a row of the admin list (camelCase) or the public view (snake_case)."""
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc),
             name=maybe_text(doc, "name") or text_of(doc, "id"),
             description=maybe_text(doc, "description"),
             is_active=doc.get("isActive", doc.get("is_active")) is not False,
@@ -202,7 +211,7 @@ class MissingService:
         entries = urls if isinstance(urls, dict) else {}
         if not isinstance(missing, list):
             raise MalformedReply("missing: not a list")
-        return tuple(cls(str(service), maybe_text(entries, str(service))) for service in missing)
+        return tuple(cls(writable(str(service)), maybe_text(entries, str(service))) for service in missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +228,7 @@ class Credential:
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc),
             service=text_of(doc, "serviceType"),
             name=maybe_text(doc, "providerName") or text_of(doc, "serviceType"),
             created_at=maybe_time(doc, "createdAt"),
@@ -276,7 +285,7 @@ class Confirmation:
         risk = doc.get("risk")
         schema = tool.get("inputSchema")
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc),
             tool=text_of(tool, "name"),
             arguments=_arguments(doc),
             risk=risk_of(risk.get("level") if isinstance(risk, dict) else risk),
@@ -295,7 +304,7 @@ class Confirmation:
     def from_row(cls, doc: Mapping[str, Any]) -> Self:
         """From a row of the list: `requestId` is the id, `id` is of no use."""
         return cls(
-            id=maybe_text(doc, "requestId") or text_of(doc, "id"),
+            id=id_of(doc, "requestId" if maybe_text(doc, "requestId") else "id"),
             tool=text_of(doc, "toolName"),
             arguments=_arguments(doc),
             risk=risk_of(doc.get("risk")),
@@ -314,7 +323,7 @@ class Confirmation:
     def from_one(cls, doc: Mapping[str, Any]) -> Self:
         """From `GET confirmation/:id`, or a row of `confirmation/pending`."""
         return cls(
-            id=maybe_text(doc, "confirmation_id") or text_of(doc, "id"),
+            id=id_of(doc, "confirmation_id" if maybe_text(doc, "confirmation_id") else "id"),
             tool=text_of(doc, "tool"),
             arguments=_arguments(doc),
             risk=risk_of(doc.get("risk")),

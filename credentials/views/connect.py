@@ -22,7 +22,7 @@ from agents.api import known_agents
 from credentials import connecting
 from credentials.connecting import Attempt
 from credentials.forms import SecretForm
-from credentials.services import is_connected, is_expired, is_own_page, needs
+from credentials.services import can_be_named, is_connected, is_expired, is_own_page, needs
 from credentials.signals import connected
 from credentials.targets import is_trusted, target_of
 from gateway import Credential, Gateway, MissingService, Service
@@ -37,7 +37,7 @@ NO = frozenset({"denied", "cancelled", "canceled"})  # `status` of somebody who 
 def auth_connect(request: HttpRequest) -> HttpResponse:
     """Where gateways send people whom the application is to ask: the connect page has the one true address."""
     service = request.GET.get("service", "")
-    if not service or "/" in service:
+    if not can_be_named(service):
         messages.error(request, "That link does not say which service to connect.")
         return HttpResponseRedirect(reverse("credentials:vault"))
     kept = {name: request.GET[name] for name in ("agent", "next") if request.GET.get(name)}

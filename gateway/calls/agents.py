@@ -10,7 +10,7 @@ from gateway import streams
 from gateway.calls.wire import Wire, part, query
 from gateway.errors import CredentialsRequired
 from gateway.records import AgentRecord, NewAgent, RequiredService
-from gateway.types import Agent, MissingService, mapping_of, rows_of, text_of
+from gateway.types import Agent, MissingService, mapping_of, readable, rows_of, text_of
 
 
 class Agents(Wire):
@@ -18,7 +18,7 @@ class Agents(Wire):
 
     def agents(self) -> list[Agent]:
         """Every agent there is. Raises NotAllowed for people without a role that may list them."""
-        return [Agent.from_doc(row) for row in rows_of(self._ask("GET", "admin/agents"), "agents")]
+        return readable(rows_of(self._ask("GET", "admin/agents"), "agents"), Agent.from_doc)
 
     def agent(self, agent_id: str) -> Agent:
         """Raises NotFound, and NotAllowed for an agent of another tenant."""

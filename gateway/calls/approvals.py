@@ -49,7 +49,7 @@ class Approvals(Wire):
         """
         path = f"list{query(status=status)}"
         doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{path}"))
-        return [Confirmation.from_row(row) for row in rows_of(doc, "confirmations")]
+        return readable(rows_of(doc, "confirmations"), Confirmation.from_row)
 
     def unanswered(self) -> Unanswered:
         """Every call without an answer on record, those that are held told apart from those nobody waits for.

@@ -8,14 +8,14 @@ from urllib.parse import urljoin, urlsplit
 from gateway.calls.wire import Wire, part
 from gateway.errors import GatewayError, NotFound
 from gateway.records import AUTH_TYPES, ServiceRecord, ServiceSettings
-from gateway.types import Credential, CredentialCheck, Kind, Service, mapping_of, maybe_text, rows_of
+from gateway.types import Credential, CredentialCheck, Kind, Service, mapping_of, maybe_text, readable, rows_of
 
 
 class Vault(Wire):
     __slots__ = ()
 
     def credentials(self) -> list[Credential]:
-        return [Credential.from_doc(row) for row in rows_of(self._ask("GET", "credentials"), "credentials")]
+        return readable(rows_of(self._ask("GET", "credentials"), "credentials"), Credential.from_doc)
 
     def check_credential(self, service: str) -> CredentialCheck:
         doc = mapping_of(self._ask("GET", f"credentials/check/{part(service)}"), "check")
@@ -94,7 +94,7 @@ class Vault(Wire):
 
     def service_records(self) -> list[ServiceRecord]:
         """As `services`, with what those need who manage them; secrets are masked (MASK)."""
-        return [ServiceRecord.from_provider(row) for row in self._providers()]
+        return readable(self._providers(), ServiceRecord.from_provider)
 
     def service_record(self, service_id: str) -> ServiceRecord:
         """By the provider's id. Raises NotFound."""

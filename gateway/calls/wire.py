@@ -16,8 +16,9 @@ from urllib3.exceptions import ProtocolError
 
 from gateway import deep
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
-from gateway.errors import GatewayUnavailable, MalformedReply, NotOffered
+from gateway.errors import GatewayUnavailable, MalformedReply, NotFound, NotOffered
 from gateway.refusals import refusal
+from gateway.segments import is_segment
 
 T = TypeVar("T")
 
@@ -143,7 +144,12 @@ def _died_unused(exc: requests.ConnectionError) -> bool:
 
 
 def part(text: str) -> str:
-    """One segment of a path."""
+    """One segment of a path: the only way in which an id gets into an address. Raises NotFound for what is no id.
+
+    Clients of HTTP take `.` and `..` out of a path, and would ask another route.
+    """
+    if not is_segment(text):
+        raise NotFound
     return quote(text, safe="")
 
 
