@@ -7,10 +7,11 @@ too deep or too wide for a form is answered as JSON.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError as InvalidText
@@ -367,12 +368,17 @@ class _Reading:
         return any(not inner.is_group and self.typed.get(inner.name, "").strip() for inner in every(one))
 
 
-def _no_number(name: str) -> object:
+def _no_number(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and the infinities are no JSON
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, parse_constant=_no_number)
+    return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
 
 
 def _free(text: str) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from ag_ui.core import (
     ActivityDeltaEvent,
@@ -52,6 +53,8 @@ _PLAIN_DELTA = re.compile(
 no escape and no character goes over an edge."""
 _ESCAPED_NUL = rb"\u0000"
 _ESCAPE = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
+_MAY_BE_NO_NUMBER = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{300}")
+"""A cheap look for what JSON, or Python's idea of it, can spell and no database and no browser can keep."""
 _known_types = frozenset(kind.value for kind in EventType)
 
 
@@ -60,7 +63,8 @@ class Decoder:
 
     Types and fields that are newer than we know are ignored. What is no valid AG-UI is counted and passed over: a
     sloppy event must not end a run. In the log it leaves a line without its content. What JSON can spell and nobody can
-    keep, NUL and half a surrogate pair, becomes U+FFFD: PostgreSQL takes neither, and the answer would be lost for it.
+    keep, NUL and half a surrogate pair, becomes U+FFFD; an event with a number that is none, such as 1e999, is no valid
+    one. No database takes these, and the answer would be lost for them.
     """
 
     __slots__ = ("_chunks", "_is_agui", "_is_first", "_run_id", "_thread_id", "finished", "lacks_start", "passed_over")
@@ -138,6 +142,8 @@ class Decoder:
         if _ESCAPED_NUL in data:
             data = _ESCAPE.sub(lambda found: rb"\ufffd" if found[0] == _ESCAPED_NUL else found[0], data)
         try:
+            if _MAY_BE_NO_NUMBER.search(data):
+                refuse_no_numbers(data)
             if data.startswith(_DELTA) and not self._chunks.begun and not self._is_first:  # nearly every event there is
                 return [_delta.validate_json(data)]
             event = _event.validate_json(data)
@@ -194,6 +200,20 @@ class Decoder:
             TextMessageEndEvent(message_id=self._run_id),
             RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id),
         ]
+
+
+def refuse_no_numbers(data: bytes | str) -> None:
+    """Raises ValueError for JSON with a number that is none (`NaN`, `1e999`), outside its strings."""
+    json.loads(data, parse_constant=_refuse, parse_float=_finite)
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 _Chunk = TextMessageChunkEvent | ReasoningMessageChunkEvent | ToolCallChunkEvent

@@ -283,3 +283,33 @@ def test_bytes_that_are_no_utf8_are_shown_as_such() -> None:
     decoder = Decoder("t", "r")
     events = decoder.feed(ServerSentEvent("message", b"caf\xe9"))
     assert text(events) == "caf\ufffd"
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", "-2.5E+4000", "9" * 400 + ".0", "1" + "0" * 400 + "e1"]
+)
+@pytest.mark.parametrize(
+    "holder",
+    [
+        '{"type":"CUSTOM","name":"n","value":%s}',
+        '{"type":"CUSTOM","name":"n","value":{"deep":[1,{"x":%s}]}}',
+        '{"type":"RAW","event":{"x":%s}}',
+        '{"type":"STATE_SNAPSHOT","snapshot":{"x":[%s]}}',
+        '{"type":"STATE_DELTA","delta":[{"op":"add","path":"/x","value":%s}]}',
+        '{"type":"ACTIVITY_SNAPSHOT","messageId":"a","activityType":"PLAN","content":{"x":%s}}',
+    ],
+)
+def test_an_event_with_a_number_that_is_none_is_passed_over_and_the_answer_goes_on(holder: str, number: str) -> None:
+    decoder = Decoder("t", "r")
+    delta = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": f"still here, {number} and all"}
+    start = {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"}
+    events = fed(decoder, STARTED, start, holder % number, delta, FINISHED)
+    assert types(events) == ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "RUN_FINISHED"]
+    assert text(events) == f"still here, {number} and all" and decoder.passed_over == 1
+
+
+def test_numbers_that_are_long_or_large_are_kept() -> None:
+    decoder = Decoder("t", "r")
+    value = '{"a":123456789012345678901234567890,"b":1.5e300,"c":"1e999 and NaN","e100":[1E+2]}'
+    events = fed(decoder, STARTED, f'{{"type":"CUSTOM","name":"n","value":{value}}}', FINISHED)
+    assert types(events) == ["RUN_STARTED", "CUSTOM", "RUN_FINISHED"] and decoder.passed_over == 0
