@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,8 @@ DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
 PURGE_EVERY = 60.0  # seconds
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
-END_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts to keep an end, while the database is away
+END_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to keep an end, while the database is away
+ENDS_WITHIN = 5.0  # seconds that the ends of runs get to be kept when the process ends
 STOP_LOOK_EVERY, STOP_LOOKS = 0.1, 50  # seconds, and how often, until a run in another process has stopped
 
 # A thread of its own, with a connection that is not looked after each time: that cost as much as the saving.
@@ -75,6 +77,10 @@ class Ending:
 
 STOPPED = Ending(Run.Status.STOPPED)
 OUR_FAULT = Ending(Run.Status.FAILED, "Something went wrong in Portico itself.")
+TOO_LONG = Ending(
+    Run.Status.INTERRUPTED, "The answer is longer than Portico keeps. What came before is kept; the rest was not read."
+)
+NOT_KEPT = "The end of this answer could not be saved."
 PROCESS_ENDED = Ending(Run.Status.INTERRUPTED, "Portico was restarted while the agent was answering.")
 
 
@@ -161,6 +167,8 @@ class LiveRun:
         async with self.gateway.run_agent(self.agent_id, self.question) as batches:
             try:
                 async for events in batches:
+                    if batches.size > settings.ANSWER_LIMIT:
+                        return TOO_LONG
                     self.answer.feed(events)
                     if not self.has_grown:
                         self.has_grown = True
@@ -229,22 +237,28 @@ class LiveRun:
                 events=self.answer.log.number + 1,
                 ended_at=timezone.now(),
             )
-        except Exception:
+        except DatabaseError:  # it does not take this answer: its end is kept, and the text as it was saved last
             logger.exception("the end of run %s could not be saved", self.id)
+            await self._keep(status=Run.Status.FAILED, problem=NOT_KEPT, ended_at=timezone.now(), events=0)
+            ending = Ending(Run.Status.FAILED, NOT_KEPT)
+            html = pieces.end(self.id, ending.status, ending.problem, "")
         if ending.status in Run.BROKEN_OFF:
             caller_left(self.agent_id)
         _live.pop(self.id, None)
         self.answer.end({"status": ending.status, "html": html})
 
     async def _keep(self, **columns: object) -> None:
-        """Save it, also where the database is away for a moment: it is not told again."""
-        for pause in END_AGAIN:
+        """Save it, however long the database is away, locked or full: it is not told again, and nobody else has it."""
+        pauses = chain(END_AGAIN, repeat(END_AGAIN[-1]))
+        away = False
+        while True:
             try:
                 return await self._save(**columns)
             except (InterfaceError, OperationalError) as exc:
-                logger.warning("the end of run %s is saved again in %s s: %r", self.id, pause, exc)
-                await asyncio.sleep(pause)
-        return await self._save(**columns)
+                if not away:
+                    logger.warning("the end of run %s is kept in memory until the database takes it: %r", self.id, exc)
+                away = True
+                await asyncio.sleep(next(pauses))
 
     @database_sync_to_async
     def _save(self, **columns: object) -> None:
@@ -347,11 +361,12 @@ def is_here(run_id: UUID) -> bool:
 
 async def stop(run_id: UUID) -> None:
     """Close the upstream and end the run, whichever process works on it; returns when it has ended."""
-    if run_id in _live:
-        await _stop_here(run_id)
-        return
-    bus.tell("stop run", str(run_id))
+    if run_id not in _live:
+        bus.tell("stop run", str(run_id))
     for _ in range(STOP_LOOKS):
+        if run_id in _live:  # now, or once it has started
+            await _stop_here(run_id)
+            return
         if not await Run.objects.filter(id=run_id, status__in=Run.OPEN).aexists():
             return
         await asyncio.sleep(STOP_LOOK_EVERY)
@@ -363,11 +378,24 @@ def _hear_stop(payload: str) -> None:
         run.cancel(STOPPED)
 
 
-async def _stop_here(run_id: UUID, ending: Ending = STOPPED) -> None:
+async def _stop_here(run_id: UUID) -> None:
     run = _live.get(run_id)
     if run is not None and run.task is not None:
-        run.cancel(ending)
+        run.cancel(STOPPED)
         await asyncio.wait([run.task])
+
+
+async def _keep_ends() -> None:
+    """The process ends, whether the database takes what is still to be kept or not."""
+    tasks = [run.task for run in _live.values() if run.task is not None]
+    for run in list(_live.values()):
+        run.cancel(PROCESS_ENDED)
+    if tasks:
+        _, unkept = await asyncio.wait(tasks, timeout=ENDS_WITHIN)
+        if unkept:
+            logger.error("the ends of %d runs could not be saved before the process ended", len(unkept))
+        for task in unkept:
+            task.cancel()
 
 
 def nudge(user_id: int, gateway: Gateway) -> None:
@@ -396,7 +424,7 @@ async def finish_all() -> None:
     tasks = [run.task for run in _live.values() if run.task is not None]
     if tasks:
         await asyncio.wait(tasks, timeout=settings.SHUTDOWN_GRACE)
-    await asyncio.gather(*(_stop_here(run_id, PROCESS_ENDED) for run_id in list(_live)))
+    await _keep_ends()
     if _sharing:
         await asyncio.wait(_sharing, timeout=1)
     if _watch is not None:

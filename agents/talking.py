@@ -23,7 +23,13 @@ from gateway.errors import GatewayError, SignedOut
 TITLE_LENGTH = 60  # characters
 
 
-class StillAnswering(Exception):
+class CannotBegin(Exception):
+    """No run begins: `message` says why."""
+
+    message = ""
+
+
+class StillAnswering(CannotBegin):
     """The conversation has an open run: one answer at a time."""
 
     message = "The agent is still answering. Wait for the end, or stop it; your message was not sent."
@@ -41,7 +47,13 @@ def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Convers
     return Conversation.objects.get_or_create(id=same, defaults=named)[0]
 
 
-class NotTheLast(Exception):
+class Deleted(CannotBegin):
+    """The conversation was deleted meanwhile, perhaps in another tab."""
+
+    message = "This conversation was deleted. Undo that to go on in it; your message was not sent."
+
+
+class NotTheLast(CannotBegin):
     """Only the last message can be answered once more: what came later was said knowing the old answer."""
 
     message = "Only the last message can be answered again. You can edit an earlier one instead."
@@ -54,7 +66,7 @@ def say(
 
     The message may be an edited one: what it replaces, and all that was said since, is kept but told no more.
 
-    Raises StillAnswering; and SignedOut before anything is kept, since the token would be refused by the agent too.
+    Raises StillAnswering, Deleted; and SignedOut before anything is kept: the agent would refuse the token, too.
     """
     missing = _missing(gateway, conversation)
     message = Message(conversation=conversation, text=text, key=key or uuid.uuid4())
@@ -83,7 +95,7 @@ def say(
 def retry(gateway: Gateway, run: Run) -> Run:
     """A new run on the same message, the last one; the same attempt again gives the run that there is.
 
-    Raises StillAnswering, NotTheLast, SignedOut.
+    Raises CannotBegin, SignedOut.
     """
     conversation = run.message.conversation
     if run.message != conversation.messages.filter(replaced_by=None).last():
@@ -106,7 +118,7 @@ def retry(gateway: Gateway, run: Run) -> Run:
 def resume(gateway: Gateway, run: Run, answered: list[dict[str, Any]]) -> None:
     """Go on with the answers to all that a run asked; nothing when it has been answered already.
 
-    Raises StillAnswering, SignedOut.
+    Raises CannotBegin, SignedOut.
     """
     conversation = run.message.conversation
     missing = _missing(gateway, conversation)
@@ -134,8 +146,21 @@ def _leave_open_questions(conversation: Conversation) -> list[dict[str, Any]]:
 
 
 def _one_at_a_time(conversation: Conversation) -> None:
-    """Until the transaction ends, nobody else begins a run here. (SQLite has one transaction at a time anyhow.)"""
-    Conversation.objects.select_for_update().filter(id=conversation.id).first()
+    """Until the transaction ends, nobody else begins a run here, or deletes the conversation. (SQLite has one
+    transaction at a time anyhow.) Raises Deleted.
+    """
+    locked = Conversation.objects.select_for_update().filter(id=conversation.id).first()
+    if locked is None or locked.deleted_at is not None:
+        raise Deleted
+
+
+def delete(conversation: Conversation) -> None:
+    """Gone from every page at once, and no run begins in it any more; one that goes on is stopped."""
+    with transaction.atomic():
+        Conversation.objects.select_for_update().filter(id=conversation.id).first()
+        Conversation.objects.filter(id=conversation.id).update(deleted_at=timezone.now())
+    if run := open_run(conversation):
+        async_to_sync(runs.stop)(run.id)
 
 
 def open_run(conversation: Conversation) -> Run | None:
@@ -178,6 +203,8 @@ def _start(
         },
     )
     async_to_sync(runs.start)(live)
+    if Conversation.objects.filter(id=conversation.id, deleted_at__isnull=False).exists():
+        async_to_sync(runs.stop)(run.id)  # it was deleted before the run could be stopped
     tell_pages(conversation.user_id, conversation=str(conversation.id))
 
 

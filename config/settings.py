@@ -50,6 +50,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
+ANSWER_LIMIT = env.int("ANSWER_LIMIT", default=64 * 1024 * 1024)  # bytes of one answer, over all its events
 SHUTDOWN_GRACE = env.float("SHUTDOWN_GRACE", default=2.0)  # seconds that running answers go on after SIGTERM
 
 # The gateway

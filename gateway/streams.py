@@ -30,6 +30,7 @@ _HEADERS = {
     "Accept": "text/event-stream, application/json",
     "Accept-Encoding": "identity",  # who compresses a stream gathers it first
 }
+AN_EVENT = 200  # bytes that an event costs, whatever it says
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes of an answer that comes in one piece
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
@@ -172,12 +173,14 @@ class RunEvents(_Stream):
     Raises StreamBroken or StreamSilent when the answer breaks off.
     """
 
-    __slots__ = ("_decoder", "_is_over")
+    __slots__ = ("_decoder", "_is_over", "size")
 
     def __init__(self, url: str, token: str, run: RunAgentInput) -> None:
         super().__init__("POST", url, token, run.model_dump_json(by_alias=True), RUN_SILENCE)
         self._decoder = Decoder(run.thread_id, run.run_id)
         self._is_over = False
+        self.size = 0
+        """What the answer takes so far, in bytes: its body, and `AN_EVENT` for each event."""
 
     @property
     def passed_over(self) -> int:
@@ -200,15 +203,23 @@ class RunEvents(_Stream):
                 self._is_over = True
                 events = decoder.close()
             if events:
+                self.size += AN_EVENT * len(events)
                 return events
         raise StopAsyncIteration
+
+    async def _sent(self) -> list[ServerSentEvent] | None:
+        sent = await super()._sent()
+        self.size += sum(len(one.data) for one in sent or ())
+        return sent
 
     async def _in_one_piece(self) -> list[Event]:
         self._is_over = True
         if self._opened.content_type != "application/json":
             raise MalformedReply(f"an answer of type {self._opened.content_type}")
         try:
-            doc = mapping_of(json.loads(await _whole(self._opened)), "answer")
+            content = await _whole(self._opened)
+            self.size += len(content)
+            doc = mapping_of(json.loads(content), "answer")
         except (ValueError, RecursionError) as exc:
             raise MalformedReply("not JSON") from exc
         return self._decoder.whole(doc.get("data", doc))

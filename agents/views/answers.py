@@ -42,7 +42,7 @@ def answers(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
         return _back(run)
     try:
         talking.resume(request.gateway, run, answered)
-    except talking.StillAnswering as exc:
+    except talking.CannotBegin as exc:
         _keep(run, interrupts.typed_into(run.interrupts, typed))
         messages.error(request, exc.message)
     return redirect(conversation)

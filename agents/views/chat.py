@@ -104,10 +104,12 @@ def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     if not problem:
         try:
             run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"], replaced)
-        except talking.StillAnswering as exc:
+        except talking.Deleted as exc:
+            return _not_sent(request, page, exc.message, "agents:conversations")
+        except talking.CannotBegin as exc:
             problem = exc.message
     if problem:
-        return _not_sent(request, page, problem)
+        return _not_sent(request, page, problem, page)
     drafts.forget(request.user, page)
     if not request.htmx:
         return redirect(found)
@@ -125,8 +127,8 @@ def retry(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
     found = run.message.conversation
     try:
         again = talking.retry(request.gateway, run)
-    except (talking.StillAnswering, talking.NotTheLast) as exc:
-        return _not_sent(request, found.get_absolute_url(), exc.message)
+    except talking.CannotBegin as exc:
+        return _not_sent(request, found.get_absolute_url(), exc.message, found.get_absolute_url())
     if not request.htmx:
         return redirect(found)
     return render(request, "agents/_message.html", {"message": pages.answer(found, again)})
@@ -158,15 +160,15 @@ def _own_run(request: SignedInRequest, run_id: uuid.UUID) -> Run:
     )
 
 
-def _not_sent(request: SignedInRequest, page: str, problem: str) -> HttpResponse:
-    """Say why, and lose nothing: the page still has the text, or gets it back."""
+def _not_sent(request: SignedInRequest, page: str, problem: str, back: str) -> HttpResponse:
+    """Say why, and lose nothing: the page still has the text, or gets it back; `back` is where the person goes on."""
     if request.htmx:
         return HttpResponse(problem, content_type="text/plain", status=409)
     form = DraftForm(request.POST)
     if form.is_valid() and form.cleaned_data["message"]:
         drafts.keep(request.user, page, form.cleaned_data["message"], None)
     messages.error(request, problem)
-    return redirect(page)
+    return redirect(back)
 
 
 def _context(

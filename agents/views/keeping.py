@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 
-from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -16,7 +15,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.requests import SignedInRequest, signed_in
-from agents import drafts, export, pages, runs, search, talking
+from agents import drafts, export, pages, search, talking
 from agents.forms import DraftForm, SearchForm, TitleForm
 from agents.models import Conversation, Run
 from agents.purging import UNDO_SHOWN
@@ -75,9 +74,7 @@ def pin(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
 def delete(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """Gone from every page at once; a running answer is stopped. It can be undone for a while."""
     found = _own(request, conversation_id)
-    if run := talking.open_run(found):
-        async_to_sync(runs.stop)(run.id)
-    Conversation.objects.filter(id=found.id).update(deleted_at=timezone.now())
+    talking.delete(found)
     return redirect("agents:conversations")
 
 

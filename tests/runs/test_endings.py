@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -21,7 +23,7 @@ from gateway import Gateway, streams
 from tests.embedded import Embedded
 from tests.portico import BOTH, Portico, Visitor
 from tests.runs.asking import begin, source_of, told
-from tests.stories.following import events_of, eventually, transcript, watched
+from tests.stories.following import events_of, eventually, plain, transcript, watched
 
 SOON = {"rate": 40, "count": 120, "story": "geese"}  # three seconds
 LATE = {"rate": 40, "count": 8000, "story": "tides"}
@@ -93,14 +95,14 @@ async def test_an_end_is_kept_when_the_database_comes_back(gateway: Embedded, mo
 
     async def save(_: runs.LiveRun, **columns: Any) -> None:
         tried.append(columns)
-        if len(tried) < 3:
+        if len(tried) < 25:
             raise OperationalError("it is being restarted")
 
     monkeypatch.setattr(runs.LiveRun, "_save", save)
     monkeypatch.setattr(runs, "END_AGAIN", (0.0, 0.0))
     run = await asked(gateway, ids.METRONOME, json.dumps({"rate": 1000, "count": 20, "story": "owls"}))
     await run.work()
-    assert [columns["status"] for columns in tried] == ["finished"] * 3
+    assert [columns["status"] for columns in tried] == ["finished"] * 25
     assert run.log.is_closed
     await streams.close()
 
@@ -148,3 +150,43 @@ def ends_as_interrupted(visitor: Visitor, path: str, run: str) -> None:
     assert told(LATE).startswith(kept)
     again = visitor.posts(f"/runs/{run}/retry/", page=path)
     assert 'aria-busy="true"' in again.text
+
+
+def test_a_message_and_its_deletion_at_one_moment_leave_no_run_behind(ana: Visitor, gateway: Embedded) -> None:
+    for number in range(6):
+        path, run = begin(ana, {"rate": 100, "count": 5, "story": f"geese {number}"})
+        assert watched(ana, run)[1] == "finished"
+        slow = json.dumps({"rate": 20, "count": 2000, "story": "geese"})
+        with ThreadPoolExecutor(2) as threads:
+            sending = threads.submit(ana.posts, f"{path}messages/", page=path, message=slow)
+            deleting = threads.submit(ana.posts, f"{path}delete/", page=path)
+            assert (sending.result().status_code, deleting.result().status_code) in {(200, 200), (404, 200)}
+        eventually(lambda: gateway.report()["open_runs"] == 0)
+        ana.posts(f"{path}undo/", page=path)
+        shown = plain(ana.reads(path))
+        assert slow in shown or "geese" in shown
+        assert "Stop" not in re.findall(r"<button[^>]*>([^<]*)", ana.reads(path))
+
+
+def test_nothing_is_said_to_a_deleted_conversation_and_the_text_is_kept(ana: Visitor) -> None:
+    path, run = begin(ana, {"rate": 100, "count": 5, "story": "herons"})
+    assert watched(ana, run)[1] == "finished"
+    ana.posts(f"{path}delete/", page=path)
+    assert ana.posts(f"{path}messages/", page=path, message="too late").status_code == 404
+
+
+@pytest.mark.soak
+def test_an_end_is_kept_however_long_the_database_does_not_take_it(own_portico: Portico) -> None:
+    ana = Visitor(own_portico)
+    ana.signs_in("user@example.com")
+    wanted = {"rate": 50, "count": 100, "story": "eclipses"}
+    path, run = begin(ana, wanted)
+    with closing(sqlite3.connect(f"{own_portico.folder.name}/db.sqlite3", isolation_level=None)) as database:
+        database.execute("ALTER TABLE agents_run RENAME TO away")
+        threading.Event().wait(40)  # the answer took two seconds of it
+        database.execute("ALTER TABLE away RENAME TO agents_run")
+        ending = "SELECT status FROM agents_run WHERE id = ?"
+        eventually(lambda: database.execute(ending, [run.replace("-", "")]).fetchone() == ("finished",), 20)
+    page = plain(ana.reads(path))
+    assert "Portico was restarted" not in page and source_of(ana, run) == told(wanted)
+    ana.session.close()

@@ -21,7 +21,7 @@ from tests.embedded import Embedded
 from tests.memory import forget_peak, peak, resident
 from tests.portico import Portico, Visitor
 from tests.runs.asking import begin, pid_of, source_of, told
-from tests.stories.following import events_of, plain, watched
+from tests.stories.following import events_of, eventually, plain, watched
 
 BOUND = 15  # times an answer's own size: it is kept as text, as HTML and as JSON, and each is copied once on its way
 
@@ -101,6 +101,22 @@ def test_a_long_text_is_shown_whole_whatever_its_shape(text: str) -> None:
 def letters(text: str) -> str:
     """Without what Markdown, a page and a code block add or take."""
     return re.sub(r"```python|Copy code|[^a-z0-9]", "", text)
+
+
+def test_an_answer_without_end_is_broken_off_where_portico_keeps_no_more(own_gateway: Embedded) -> None:
+    server = Portico(own_gateway.url, GATEWAY_AGENTS=ids.METRONOME, ANSWER_LIMIT="400000").start()
+    ana = Visitor(server)
+    ana.signs_in("user@example.com")
+    endless = {"rate": 20_000, "count": 10**9, "size": 1000}
+    path, run = begin(ana, endless)
+    _, status = watched(ana, run)
+    assert status == "interrupted"
+    page = plain(ana.reads(path))
+    assert "The answer is longer than Portico keeps. What came before is kept" in page and "Retry" in page
+    assert 100_000 < len(source_of(ana, run)) <= 400_000
+    eventually(lambda: own_gateway.report()["open_runs"] == 0)
+    ana.session.close()
+    server.close()
 
 
 @pytest.mark.soak
