@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 
 from gateway import MASK, ServiceRecord, ServiceSettings
 from gateway.types import Kind
@@ -25,11 +26,24 @@ FIELDS_OF: Mapping[Kind, tuple[str, ...]] = {
 LONGEST = 2000  # characters of an address
 
 
+one_line = RegexValidator(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029]",
+    "This has a line break or another character in it that cannot be seen. Copy it again, alone and in one piece.",
+    inverse_match=True,
+)
+"""For what becomes part of a header, where a line break would begin another one."""
+
+header_name = RegexValidator(  # RFC 9110, section 5.6.2
+    r"\A[0-9A-Za-z!#$%&'*+.^_`|~-]+\Z", "A header's name has letters, digits and hyphens, for example: Authorization"
+)
+
+
 class SecretForm(forms.Form):
     """A key or a token on its way to the gateway: written once, shown never."""
 
     secret = forms.CharField(
         max_length=64 * 1024,
+        validators=[one_line],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
         error_messages={"required": "Paste it here first."},
     )
@@ -53,15 +67,19 @@ class ServiceForm(forms.Form):
         label="Connect address",
         required=False,
         max_length=LONGEST,
+        validators=[one_line],
         help_text="Where people are sent to connect it. Empty: the gateway says, by the kind.",
     )
-    authorization_url = forms.CharField(label="Authorization address", required=False, max_length=LONGEST)
-    token_url = forms.CharField(label="Token address", required=False, max_length=LONGEST)
-    client_id = forms.CharField(label="Client ID", required=False, max_length=LONGEST)
+    authorization_url = forms.CharField(
+        label="Authorization address", required=False, max_length=LONGEST, validators=[one_line]
+    )
+    token_url = forms.CharField(label="Token address", required=False, max_length=LONGEST, validators=[one_line])
+    client_id = forms.CharField(label="Client ID", required=False, max_length=LONGEST, validators=[one_line])
     client_secret = forms.CharField(
         label="Client secret",
         required=False,
         max_length=64 * 1024,
+        validators=[one_line],
         widget=forms.PasswordInput,
         help_text="It goes to the gateway and is never shown here again.",
     )
@@ -72,20 +90,33 @@ class ServiceForm(forms.Form):
         help_text="With spaces between them, for example: repo read:user",
     )
     header = forms.CharField(
-        label="Header", required=False, max_length=200, help_text="That carries the secret, for example: Authorization"
+        label="Header",
+        required=False,
+        max_length=200,
+        validators=[header_name],
+        help_text="That carries the secret, for example: Authorization",
     )
     secret_prefix = forms.CharField(  # `prefix` is Django's
         label="Prefix",
         required=False,
         max_length=200,
+        validators=[one_line],
         strip=False,  # the space of "Bearer " belongs to it
         help_text="What stands before the secret in the header, for example: Bearer",
     )
     user_field = forms.CharField(
-        label="User name field", required=False, max_length=200, help_text="What the service calls it."
+        label="User name field",
+        required=False,
+        max_length=200,
+        validators=[one_line],
+        help_text="What the service calls it.",
     )
     password_field = forms.CharField(
-        label="Password field", required=False, max_length=200, help_text="What the service calls it."
+        label="Password field",
+        required=False,
+        max_length=200,
+        validators=[one_line],
+        help_text="What the service calls it.",
     )
 
     has_kind = False  # whether the kind is asked for too

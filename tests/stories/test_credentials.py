@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from credentials.forms import NewServiceForm
 from embedded import ids
+from gateway.types import Kind
 from tests.embedded import Embedded
 from tests.portico import Portico
 from tests.stories.paging import Browser, Page
@@ -363,3 +365,36 @@ def test_deleting_takes_a_form_of_our_own(house: House) -> None:
     forged = ana.session.post(f"{house.portico.url}/credentials/{given['id']}/delete/", timeout=15)
     assert forged.status_code == 403
     assert house.stored("user@example.com") == ["weather"]
+
+
+@pytest.mark.parametrize("inside", ["\r\nX-Other: 1", "\n", "\r", "\t", "\x1b[A", "\x7f", "\x85", "\u2028"])
+def test_a_key_with_a_line_break_inside_is_refused_with_a_sentence(house: House, inside: str) -> None:
+    ana = house.visitor()
+    house.opens(ana, "/credentials/connect/weather/")
+    again = ana.presses("Connect Weather", api_key=f"wx-demo{inside}1234")
+    assert again.status == 400
+    assert len(again.alerts) == 1 and again.alerts[0].startswith("This has a line break or another character in it")
+    assert house.stored("user@example.com") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("key", "header"),
+        ("key", "secret_prefix"),
+        ("token", "secret_prefix"),
+        *(("oauth", name) for name in ("client_id", "client_secret", "authorization_url", "token_url", "connect_url")),
+        *(("basic", name) for name in ("user_field", "password_field")),
+    ],
+)
+def test_nothing_that_goes_into_a_header_has_a_line_break(kind: Kind, field: str) -> None:
+    given = {"name": "Tide", "service": "tide", "kind": kind}
+    assert NewServiceForm(given).is_valid()
+    for inside in ("\r\n", "\n", "\x0b", "\x85"):
+        form = NewServiceForm({**given, field: f"a{inside}X-Other:b"})
+        assert list(form.errors) == [field]
+
+
+@pytest.mark.parametrize("header", ["X Key", "X-Key:", "Ключ", "X(Key)"])
+def test_a_header_has_a_name_that_headers_can_have(header: str) -> None:
+    assert "header" in NewServiceForm({"name": "T", "service": "t", "kind": "key", "header": header}).errors
