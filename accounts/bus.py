@@ -1,14 +1,18 @@
 """What the processes of one Portico tell each other, over Redis pub/sub; without `REDIS_URL` there is one process.
 
-A word is `(kind, payload)`, where the payload is JSON without secrets. Every process hears every word, its own too.
+Pub/sub knows no databases: the channel is named after Redis's database and this installation's key, so that nobody
+else's words are heard. What is heard all the same and is none of ours is passed over. A word is `(kind, payload)`,
+where the payload is JSON without secrets. Every process hears every word, its own too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -18,8 +22,9 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "portico"
-TIMEOUT = 5  # seconds for one word to Redis
+TIMEOUT = 1  # seconds for one word to Redis
+REMEMBERED_AWAY = 2.0  # seconds until a Redis that was away is told again: a frozen one must not hold up every page
+PING_EVERY, SILENCE = 4.0, 4.0  # seconds: a connection that died silently is noticed after both
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two attempts to hear again
 
 Hearer = Callable[[Any], None]
@@ -29,6 +34,12 @@ _hearers: dict[str, Hearer] = {}
 _catch_ups: list[CatchUp] = []
 _listening: asyncio.Task[None] | None = None
 _is_heard = False
+_away_until = 0.0  # seconds of the monotonic clock
+
+
+def channel() -> str:
+    database = redis.Redis.from_url(settings.REDIS_URL).connection_pool.connection_kwargs.get("db", 0)
+    return f"portico-{hashlib.sha256(f'{settings.SECRET_KEY} {database}'.encode()).hexdigest()[:12]}"
 
 
 def hears(kind: str) -> Callable[[Hearer], Hearer]:
@@ -59,13 +70,18 @@ def is_heard() -> bool:
 
 def tell(kind: str, payload: Any) -> None:
     """Tell every process, from any thread. Without Redis, or while it is away, only this one hears it."""
-    if is_shared():
+    global _away_until  # noqa: PLW0603
+    if is_shared() and time.monotonic() >= _away_until:
         try:
-            _client().publish(CHANNEL, json.dumps([kind, payload]))
+            _client().publish(_channel(), json.dumps([kind, payload]))
             return
-        except redis.RedisError:
+        except (redis.RedisError, OSError):
+            _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)
     _hearers[kind](payload)
+
+
+_channel = cache(channel)
 
 
 @cache
@@ -95,16 +111,23 @@ async def _listen() -> None:
     while True:
         client = redis.asyncio.Redis.from_url(settings.REDIS_URL, protocol=2, socket_connect_timeout=TIMEOUT)
         try:
-            async with client.pubsub(ignore_subscribe_messages=True) as words:
-                await words.subscribe(CHANNEL)
+            async with client.pubsub() as words:
+                await words.subscribe(_channel())
+                await _answer(words)
                 pause = FIRST_PAUSE
                 _is_heard = True
                 if has_missed:
                     await _catch_up()
-                async for word in words.listen():
-                    _hear(word["data"])
-        except (redis.RedisError, OSError) as exc:
+                while True:
+                    if (message := await words.get_message(timeout=PING_EVERY)) is not None:
+                        _hear(message)
+                    else:
+                        await words.ping()
+                        _hear(await _answer(words))
+        except (redis.RedisError, OSError) as exc:  # a time-out is one, too
             logger.warning("Redis is away: %r", exc)
+        except Exception:
+            logger.exception("the words of other processes are listened for anew")
         finally:
             _is_heard = False
             has_missed = True
@@ -121,9 +144,24 @@ async def _catch_up() -> None:
             logger.exception("what was missed while Redis was away could not be made up for")
 
 
-def _hear(data: bytes) -> None:
-    kind, payload = json.loads(data)
+async def _answer(words: redis.asyncio.client.PubSub) -> dict[str, Any]:
+    """Whatever Redis says next. Raises TimeoutError: a connection can die without a word."""
+    message: dict[str, Any] | None = await words.get_message(timeout=SILENCE)
+    if message is None:
+        raise TimeoutError("Redis does not answer")
+    return message
+
+
+def _hear(message: Mapping[str, Any]) -> None:
+    if message["type"] != "message":
+        return
     try:
-        _hearers[kind](payload)
+        kind, payload = json.loads(message["data"])
+        hearer = _hearers[kind]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        logger.warning("a word that is none of ours was passed over")
+        return
+    try:
+        hearer(payload)
     except Exception:
         logger.exception("a word of kind %s was not understood", kind)

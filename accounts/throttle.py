@@ -16,8 +16,12 @@ def is_paused(email: str, address: str) -> bool:
 
 def count_failure(email: str, address: str) -> None:
     key = _key(email, address)
-    if not cache.add(key, 1, settings.SIGN_IN_PAUSE):
+    if cache.add(key, 1, settings.SIGN_IN_PAUSE):
+        return
+    try:
         cache.incr(key)
+    except ValueError:  # it expired between the two, or is where it cannot be counted up
+        cache.set(key, 1, settings.SIGN_IN_PAUSE)
 
 
 def forget_failures(email: str, address: str) -> None:

@@ -29,6 +29,7 @@ SNAPSHOT_EVERY = 0.25  # seconds
 SNAPSHOT_SHARE = 20  # the time a snapshot took, times this, passes before the next one
 KEPT_BEHIND = 500  # events that stay in the stream behind the snapshot, for followers that are a little late
 FORGOTTEN = 3600  # seconds after its end, when the database has it all
+KEPT_AT_MOST = 24 * 3600  # seconds after the last event: also where the run's process died
 BLOCK = 5000  # milliseconds that a read waits for more
 TIMEOUT = 5  # seconds to connect
 AWAY = 1.0  # seconds until Redis is tried again
@@ -90,7 +91,8 @@ async def share(run_id: UUID, log: RunLog, whole: Callable[[], Whole]) -> None:
 
 async def _write_whole(run_id: UUID, log: RunLog, whole: Whole, number: int) -> int:
     """The answer so far; events far behind it are dropped from the stream. Gives the number that is written."""
-    await _client().set(_whole(run_id), json.dumps(whole))
+    await _client().set(_whole(run_id), json.dumps(whole), ex=KEPT_AT_MOST)
+    await _client().expire(_stream(run_id), KEPT_AT_MOST)
     await _client().xtrim(_stream(run_id), minid=f"{max(0, min(whole.number, number) - KEPT_BEHIND)}-0")
     return number if log.has_all_after(number) else whole.number
 
@@ -119,6 +121,7 @@ async def end_for(run_id: UUID, data: object) -> None:
     try:
         await _client().xadd(_stream(run_id), {"frame": encoded(number, "end", data)}, id=f"{number}-0")
         await _client().expire(_stream(run_id), FORGOTTEN)
+        await _client().expire(_whole(run_id), FORGOTTEN)
     except (redis.RedisError, OSError) as exc:
         logger.warning("the end of run %s was not told: %r", run_id, exc)
 

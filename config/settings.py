@@ -146,6 +146,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds; `config.asgi` closes those of pages at once
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 REDIS_URL = env.str("REDIS_URL", default="")  # none: one process, whose run logs and news are in memory
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured(f"REDIS_URL must be an address such as redis://127.0.0.1:6379/0, not {REDIS_URL!r}.")
 if REDIS_URL:  # the pauses of sign-in hold for all processes
     CACHES = {"default": {"BACKEND": "config.cache.RedisOrMemory", "LOCATION": REDIS_URL}}
 
