@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
@@ -76,3 +76,10 @@ def end_session(request: HttpRequest, notice: str = "") -> None:
     tell_ended(ended)
     if notice:
         request.session[NOTICE] = notice
+
+
+def too_fast(request: HttpRequest, sentence: str, advice: str, back: str) -> HttpResponse:
+    """The page for whoever met a limit; `back` is the address of the page where what they typed is."""
+    answer = render(request, "too_fast.html", {"sentence": sentence, "advice": advice, "back": back}, status=429)
+    answer["Retry-After"] = "60"
+    return answer

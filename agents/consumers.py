@@ -15,10 +15,10 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from accounts import bus, origins
+from accounts import bus, limits, origins
 from accounts.checking import may_go_on
 from accounts.sessions import watch_end
-from accounts.streaming import guarded
+from accounts.streaming import Headers, guarded
 from accounts.visitors import Visitor, visitor_of
 from agents import interrupts, pieces, runs
 from agents.models import Run
@@ -94,7 +94,11 @@ class FollowRun(AsyncConsumer):
             await self._refuse(401)
         else:
             self.visitor = visitor
-            await self._follow_as_it_is()
+            try:
+                with limits.followers.one_more(visitor.user.pk):
+                    await self._follow_as_it_is()
+            except limits.TooMany:
+                await self._refuse(429, [(b"retry-after", b"30")])
 
     async def _follow_as_it_is(self) -> None:
         if (run := await self._run()) is None:
@@ -132,8 +136,8 @@ class FollowRun(AsyncConsumer):
         told = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("after", ["0"])[0]
         return int(told) if re.fullmatch(rf"[0-9]{{1,9}}|{UNKNOWN}", told) else 0
 
-    async def _refuse(self, status: int) -> None:
-        await self._begin(status, [])
+    async def _refuse(self, status: int, headers: Headers | None = None) -> None:
+        await self._begin(status, headers or [])
         await self._write(b"", more=False)
 
     async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:

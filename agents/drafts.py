@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import uuid
 
+from django.conf import settings
+
 from accounts.models import Draft, User
 from agents.models import Message
 
@@ -36,6 +38,12 @@ def keep(user: User, page: str, text: str, key: uuid.UUID | None) -> None:
         forget(user, page)
     elif not (key and Message.objects.filter(key=key, conversation__user=user).exists()):
         Draft.objects.update_or_create(user=user, page=page[:LONGEST_PAGE], field=FIELD, defaults={"text": text})
+
+
+def has_room(user: User, page: str) -> bool:
+    """Whether a text on this page can be kept: of one person DRAFTS_KEPT are."""
+    own = Draft.objects.filter(user=user)
+    return own.filter(page=page[:LONGEST_PAGE], field=FIELD).exists() or own.count() < settings.DRAFTS_KEPT
 
 
 def forget(user: User, page: str) -> None:

@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import limits
 from accounts.models import User
 from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run
@@ -35,10 +36,17 @@ class StillAnswering(CannotBegin):
     message = "The agent is still answering. Wait for the end, or stop it; your message was not sent."
 
 
+class TooFast(CannotBegin):
+    """This person has begun as many runs as they may in a minute."""
+
+    message = "You ask faster than Portico can follow. Wait a minute, then try again; your message was not sent."
+
+
 def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Conversation:
     """A new conversation, named after its first message, which has yet to be said; the same key gives the same one."""
     if key and (said := Message.objects.filter(key=key, conversation__user=user).first()):
         return said.conversation
+    _keep_pace(user.pk)
     KnownAgent.objects.get_or_create(user=user, agent_id=agent.id)
     line = " ".join(text.split())
     title = line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
@@ -79,6 +87,8 @@ def say(
                     return last_run(said)
                 if open_run(conversation):
                     raise StillAnswering
+                if conversation.messages.exists():  # else it has just begun, and was counted then
+                    _keep_pace(conversation.user_id)
                 run.resume = _leave_open_questions(conversation)
                 message.save()
                 if replaced is not None:
@@ -109,6 +119,7 @@ def retry(gateway: Gateway, run: Run) -> Run:
                 return latest
             if open_run(conversation):
                 raise StillAnswering
+            _keep_pace(conversation.user_id)
             again.resume = _leave_open_questions(conversation) or run.resume
             again.save()
         _start(gateway, conversation, run.message, again, missing)
@@ -128,11 +139,17 @@ def resume(gateway: Gateway, run: Run, answered: list[dict[str, Any]]) -> None:
             _one_at_a_time(conversation)
             if open_run(conversation):
                 raise StillAnswering
+            _keep_pace(conversation.user_id)
             asking = Run.objects.filter(id=run.id, status=Run.Status.ASKING)
             if not asking.update(status=Run.Status.FINISHED, interrupts=answered):
                 return
             again.save()
         _start(gateway, conversation, run.message, again, missing)
+
+
+def _keep_pace(person: int) -> None:
+    if not limits.runs.allows(person):
+        raise TooFast
 
 
 def _leave_open_questions(conversation: Conversation) -> list[dict[str, Any]]:

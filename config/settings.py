@@ -33,6 +33,12 @@ def origin(name: str, value: str) -> str:
     return value.rstrip("/").removesuffix("/api/v1")
 
 
+def at_least_one(name: str, value: int) -> int:
+    if value < 1:
+        raise ImproperlyConfigured(f"{name} must be 1 or more, not {value}.")
+    return value
+
+
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
@@ -131,6 +137,15 @@ IDENTITY_CHECK = 300  # seconds between two questions whether the gateway still 
 ANSWERING_LIMIT = 60  # seconds that sending an answer may take; after that its process has died
 SIGN_IN_FAILURES = 10  # an account and address, in
 SIGN_IN_PAUSE = 300  # seconds
+
+# What one person may have open or begin, in each process
+
+OPEN_SOCKETS = at_least_one("OPEN_SOCKETS", env.int("OPEN_SOCKETS", default=100))  # pages that are kept live
+OPEN_FOLLOWERS = at_least_one("OPEN_FOLLOWERS", env.int("OPEN_FOLLOWERS", default=100))  # answers that are watched
+RUNS_A_MINUTE = at_least_one("RUNS_A_MINUTE", env.int("RUNS_A_MINUTE", default=120))
+SECRETS_A_MINUTE = at_least_one("SECRETS_A_MINUTE", env.int("SECRETS_A_MINUTE", default=60))  # keys and tokens stored
+DRAFTS_A_MINUTE = at_least_one("DRAFTS_A_MINUTE", env.int("DRAFTS_A_MINUTE", default=240))  # a page keeps 150 at most
+DRAFTS_KEPT = at_least_one("DRAFTS_KEPT", env.int("DRAFTS_KEPT", default=500))
 
 # What is kept
 

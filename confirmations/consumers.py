@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from accounts import origins
+from accounts import limits, origins
 from accounts.sessions import lasts
 from accounts.streaming import Send, refuse_socket
 from accounts.visitors import Visitor, visitor_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SESSION_ENDED = 4401  # close code: sign in again, coming back is of no use
+TOO_MANY = 4429  # close code: come back later
+TOO_MANY_PAGES = "Too many pages of Portico are open. Close some; this one is right whenever you load it."
 
 
 class QueueConsumer(AsyncJsonWebsocketConsumer):
@@ -31,10 +34,11 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         self.send_asgi: Send = send  # the consumer's own `send` is for frames
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self.stop()
+        with ExitStack() as self.counted:
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await self.stop()
 
     async def connect(self) -> None:
         try:
@@ -46,6 +50,13 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
             return
         if visitor is None:
             await refuse_socket(self.scope, self.send_asgi, 403)
+            return
+        try:
+            self.counted.enter_context(limits.sockets.one_more(visitor.user.pk))
+        except limits.TooMany:
+            await self.accept()  # browsers read no words of a refusal
+            await self.send(text_data=json.dumps({"type": "full", "message": TOO_MANY_PAGES}))
+            await self.close(TOO_MANY)
             return
         watch.start()  # not every server tells the process that it begins
         await self.accept()

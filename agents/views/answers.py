@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from accounts.requests import SignedInRequest, signed_in
+from accounts.requests import SignedInRequest, signed_in, too_fast
 from agents import interrupts, talking
 from agents.models import Run
 
@@ -42,6 +42,9 @@ def answers(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
         return _back(run)
     try:
         talking.resume(request.gateway, run, answered)
+    except talking.TooFast as exc:
+        _keep(run, interrupts.typed_into(run.interrupts, typed))
+        return too_fast(request, exc.message, "What you typed is kept there.", conversation.get_absolute_url())
     except talking.CannotBegin as exc:
         _keep(run, interrupts.typed_into(run.interrupts, typed))
         messages.error(request, exc.message)

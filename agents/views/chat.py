@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.requests import SignedInRequest, signed_in
+from accounts.requests import SignedInRequest, signed_in, too_fast
 from agents import drafts, pages, runs, stopping, talking
 from agents.api import AT_ONCE, known_agents
 from agents.forms import DraftForm, MessageForm, WindowForm
@@ -49,7 +49,10 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
     found = request.gateway.agent(agent_id)
     form = MessageForm(request.POST or None)
     if request.method == "POST" and found.is_active and form.is_valid():
-        conversation = talking.begin(request.user, found, form.cleaned_data["message"], form.cleaned_data["key"])
+        try:
+            conversation = talking.begin(request.user, found, form.cleaned_data["message"], form.cleaned_data["key"])
+        except talking.TooFast as exc:
+            return _not_sent(request, request.path, exc, request.path)
         talking.say(request.gateway, conversation, form.cleaned_data["message"], form.cleaned_data["key"])
         drafts.forget(request.user, request.path)
         return redirect(conversation)
@@ -105,9 +108,9 @@ def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
         try:
             run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"], replaced)
         except talking.Deleted as exc:
-            return _not_sent(request, page, exc.message, "agents:conversations")
+            return _not_sent(request, page, exc, "agents:conversations")
         except talking.CannotBegin as exc:
-            problem = exc.message
+            return _not_sent(request, page, exc, page)
     if problem:
         return _not_sent(request, page, problem, page)
     drafts.forget(request.user, page)
@@ -128,7 +131,7 @@ def retry(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
     try:
         again = talking.retry(request.gateway, run)
     except talking.CannotBegin as exc:
-        return _not_sent(request, found.get_absolute_url(), exc.message, found.get_absolute_url())
+        return _not_sent(request, found.get_absolute_url(), exc, found.get_absolute_url())
     if not request.htmx:
         return redirect(found)
     return render(request, "agents/_message.html", {"message": pages.answer(found, again)})
@@ -160,14 +163,18 @@ def _own_run(request: SignedInRequest, run_id: uuid.UUID) -> Run:
     )
 
 
-def _not_sent(request: SignedInRequest, page: str, problem: str, back: str) -> HttpResponse:
+def _not_sent(request: SignedInRequest, page: str, problem: str | talking.CannotBegin, back: str) -> HttpResponse:
     """Say why, and lose nothing: the page still has the text, or gets it back; `back` is where the person goes on."""
+    is_too_fast = isinstance(problem, talking.TooFast)
+    sentence = problem if isinstance(problem, str) else problem.message
     if request.htmx:
-        return HttpResponse(problem, content_type="text/plain", status=409)
+        return HttpResponse(sentence, content_type="text/plain", status=429 if is_too_fast else 409)
     form = DraftForm(request.POST)
     if form.is_valid() and form.cleaned_data["message"]:
         drafts.keep(request.user, page, form.cleaned_data["message"], None)
-    messages.error(request, problem)
+    if is_too_fast:
+        return too_fast(request, sentence, "What you typed is kept there.", back)
+    messages.error(request, sentence)
     return redirect(back)
 
 

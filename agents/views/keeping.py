@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -14,12 +15,14 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts import limits
 from accounts.requests import SignedInRequest, signed_in
 from agents import drafts, export, pages, search, talking
 from agents.forms import DraftForm, SearchForm, TitleForm
-from agents.models import Conversation, Run
+from agents.models import Conversation, KnownAgent, Run
 from agents.purging import UNDO_SHOWN
 from agents.transcript import text_of
+from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 
 
 @signed_in
@@ -123,7 +126,25 @@ def draft(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
 @signed_in
 @require_POST
 def agent_draft(request: SignedInRequest, agent_id: str) -> HttpResponse:
-    return _keep_draft(request, reverse("agents:agent", args=[agent_id]))
+    page = reverse("agents:agent", args=[agent_id])
+    if not drafts.of_page(request.user, page) and not _is_agent(request, agent_id):
+        raise Http404
+    return _keep_draft(request, page)
+
+
+def _is_agent(request: SignedInRequest, agent_id: str) -> bool:
+    """True also where nobody can say: nothing that was typed is lost for that."""
+    if agent_id in settings.GATEWAY_AGENTS or KnownAgent.objects.filter(user=request.user, agent_id=agent_id).exists():
+        return True
+    try:
+        request.gateway.agent(agent_id)
+    except (NotFound, NotAllowed):
+        return False
+    except SignedOut:
+        raise
+    except GatewayError:
+        pass
+    return True
 
 
 def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
@@ -131,6 +152,8 @@ def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=400)
     page = drafts.editing(page, form.cleaned_data["replaces"])
+    if not limits.drafts.allows(request.user.pk) or not drafts.has_room(request.user, page):
+        return HttpResponse("Too much is being kept. Send what you wrote, or wait a minute.", "text/plain", 429)
     drafts.keep(request.user, page, form.cleaned_data["message"], form.cleaned_data["key"])
     return HttpResponse(status=204)
 

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts import limits
 from accounts.addresses import split
 from accounts.models import User
 from accounts.requests import SignedInRequest, signed_in
@@ -30,6 +31,7 @@ from gateway.errors import GatewayError, NotAccepted, NotAllowed, NotFound, Sign
 
 FORMS = {"key": "credentials/connect_key.html", "token": "credentials/connect_token.html"}
 EITHER = "credentials/connect_secret.html"  # of what is stored, the released gateway tells people no kind
+TOO_FAST = "You store secrets faster than Portico can follow. Wait a minute, then paste it once more."
 NO = frozenset({"denied", "cancelled", "canceled"})  # `status` of somebody who declined
 
 
@@ -98,7 +100,10 @@ def _ask(request: SignedInRequest, service: Service, *, is_stored: bool = False)
     """The form for a secret, or what becomes of one that was given."""
     form = SecretForm(request.POST or None)
     status = 200 if request.method == "GET" else 400
-    if form.is_valid():
+    if form.is_valid() and not limits.secrets.allows(request.user.pk):
+        form.add_error(None, TOO_FAST)
+        status = 429
+    elif form.is_valid():
         try:
             _store(request.gateway, service, form.cleaned_data["secret"])
         except SignedOut:

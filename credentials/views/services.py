@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import limits
 from accounts.requests import SignedInRequest, signed_in
 from credentials.forms import KINDS, NewServiceForm, ServiceForm, SwitchForm
 from credentials.managing import all_services, forget, may_write, remember
@@ -17,6 +18,7 @@ from gateway import ServiceRecord
 from gateway.errors import Conflict, GatewayError, NotAccepted, NotAllowed, NotFound, SignedOut
 from gateway.types import Kind
 
+TOO_FAST = "You save services faster than Portico can follow. Wait a minute, then save it once more."
 MAY_NOT_SEE = "The gateway does not let you see its services. If it should, ask your operator."
 MAY_NOT_CHANGE = "The gateway does not let you change its services. If it should, ask your operator."
 
@@ -49,6 +51,9 @@ def service_new(request: SignedInRequest) -> HttpResponse:
     form = NewServiceForm(request.POST)
     if not form.is_valid():
         return _page(request, form, 400)
+    if not limits.secrets.allows(request.user.pk):
+        form.add_error(None, TOO_FAST)
+        return _page(request, form, 429)
     given = form.cleaned_data
     try:
         record = request.gateway.create_service(
@@ -91,6 +96,9 @@ def _change(request: SignedInRequest, service_id: str) -> HttpResponse:
         form = ServiceForm(request.POST, record=record)
         if not form.is_valid():
             return _page(request, form, 400, record)
+        if not limits.secrets.allows(request.user.pk):
+            form.add_error(None, TOO_FAST)
+            return _page(request, form, 429, record)
         given, settings = form.cleaned_data, form.settings()
         changed = request.gateway.change_service(
             record,

@@ -1,8 +1,10 @@
 // The socket of the approvals, on every page of somebody signed in: keeps the badge and the words about the line right, and tells
 // the page what changed as events on the document. Without it: the queue page is right each time it is loaded.
-const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", ended: "Signed out" }
+const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", ended: "Signed out", full: "Not live: too many pages are open" }
 const QUIET = 10000 // ms: the longest pause between two attempts
 const GIVEN_UP = 4401 // close code: the session ended
+const FULL = 4429 // close code: this person has too many pages open
+const LATER = 30000 // ms until such a page tries again
 let socket
 let pause = 1000
 let timer
@@ -15,6 +17,7 @@ function say(state) {
     if (place.dataset.state === state) continue
     place.dataset.state = state
     place.textContent = WORDS[state] ?? ""
+    place.removeAttribute("title")
   }
 }
 
@@ -37,9 +40,15 @@ function end(message) {
   tell("ended", { message })
 }
 
+function full(message) {
+  say("full")
+  for (const place of document.querySelectorAll("[data-live]")) place.title = message
+}
+
 function hear({ data }) {
   const frame = JSON.parse(data)
   if (frame.type === "ended") return end(frame.message)
+  if (frame.type === "full") return full(frame.message)
   pause = 1000
   if (frame.type === "news") return tell("news", frame)
   say(frame.state)
@@ -57,6 +66,7 @@ function open() {
   socket.addEventListener("close", ({ code }) => {
     if (over) return
     if (code === GIVEN_UP) return end("Your session ended. Please sign in again.")
+    if (code === FULL) return void (timer = setTimeout(open, LATER))
     say("reconnecting")
     timer = setTimeout(open, pause * (0.7 + 0.3 * Math.random()))
     pause = Math.min(2 * pause, QUIET)

@@ -27,6 +27,7 @@ from playwright.sync_api import sync_playwright
 
 from gateway import Gateway, streams
 from gateway.streams import Alive
+from tests.bench import UNBOUNDED
 from tests.browser.conftest import QUIET
 from tests.embedded import ROOT, Embedded
 from tests.portico import Portico, Visitor
@@ -58,7 +59,7 @@ def measure() -> Iterator[dict[str, Any]]:
 @contextmanager
 def desk() -> Iterator[tuple[Embedded, Portico, Visitor]]:
     with Embedded.start() as gateway:
-        portico = Portico.as_demo(gateway.url).start()
+        portico = Portico.as_demo(gateway.url, **UNBOUNDED).start()
         visitor = Visitor(portico)
         visitor.signs_in(ADMIN)
         try:

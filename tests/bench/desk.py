@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.bench import UNBOUNDED
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 
@@ -24,7 +25,7 @@ BETWEEN = 0.05  # seconds, so that each call is a change of its own
 
 def measure() -> Iterator[dict[str, Any]]:
     with Embedded.start() as gateway:
-        portico = Portico.as_demo(gateway.url).start()
+        portico = Portico.as_demo(gateway.url, **UNBOUNDED).start()
         visitor = Visitor(portico)
         try:
             visitor.signs_in(ADMIN)

@@ -18,6 +18,7 @@ import psutil
 import requests
 
 from embedded import ids
+from tests.bench import UNBOUNDED
 from tests.bench.upstream import INVOKE
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor, free_port, wait_until_up
@@ -141,7 +142,7 @@ def house() -> Iterator[House]:
         upstream = subprocess.Popen([sys.executable, "-m", "tests.bench.upstream", gateway.url, str(port)], cwd=ROOT)
         wait_until_up(f"http://127.0.0.1:{port}", upstream)
         Path(folder).chmod(0o755)
-        portico = Portico.as_demo(f"http://127.0.0.1:{port}", GATEWAY_AGENTS=ids.METRONOME).start()
+        portico = Portico.as_demo(f"http://127.0.0.1:{port}", GATEWAY_AGENTS=ids.METRONOME, **UNBOUNDED).start()
         made = House(f"http://127.0.0.1:{port}", portico, Path(folder))
         yield made
         made.close()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from embedded import ids
+from tests.bench import UNBOUNDED
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.following import run_of, watched
@@ -20,7 +21,7 @@ WITHIN = 60.0  # ms
 
 def measure() -> Iterator[dict[str, Any]]:
     with Embedded.start() as gateway:
-        portico = Portico.as_demo(gateway.url).start()
+        portico = Portico.as_demo(gateway.url, **UNBOUNDED).start()
         visitor = Visitor(portico)
         try:
             visitor.signs_in("user@example.com")

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from embedded import ids
+from tests.bench import UNBOUNDED
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 
@@ -23,7 +24,7 @@ STAMP = re.compile(rb'"delta": ?"(\d+\.\d{6}) ')
 
 def measure() -> Iterator[dict[str, Any]]:
     with Embedded.start() as gateway:
-        portico = Portico.as_demo(gateway.url).start()
+        portico = Portico.as_demo(gateway.url, **UNBOUNDED).start()
         visitor = Visitor(portico)
         try:
             visitor.signs_in("user@example.com")
