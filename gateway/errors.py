@@ -43,6 +43,12 @@ class MalformedReply(InOurWords):
     message = "The gateway sent an answer that we could not read."
 
 
+class NotConfirmed(MalformedReply):
+    """An answer to a change that does not say, in the gateway's own words, that it was made."""
+
+    message = "The gateway did not say whether this was done. Please look before you try again."
+
+
 class SignedOut(GatewayError):
     """A 401 about the token: the person has to sign in again."""
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ag_ui.core import RunAgentInput
 
 from gateway import streams
-from gateway.calls.wire import Wire, part, query
-from gateway.errors import CredentialsRequired
+from gateway.calls.wire import Wire, done, part, query
+from gateway.errors import CredentialsRequired, MalformedReply
 from gateway.records import AgentRecord, NewAgent, RequiredService
 from gateway.types import Agent, MissingService, mapping_of, readable, rows_of, text_of
 
@@ -27,9 +27,11 @@ class Agents(Wire):
     def missing_services(self, agent_id: str) -> tuple[MissingService, ...]:
         """What this person has to connect before the agent can answer; empty when nothing is missing."""
         try:
-            self._ask("GET", f"agents/{part(agent_id)}/credentials-check")
+            answer = self._ask("GET", f"agents/{part(agent_id)}/credentials-check")
         except CredentialsRequired as exc:
             return exc.missing
+        if mapping_of(answer, "credentials check").get("ok") is not True:
+            raise MalformedReply("credentials check: neither ok nor what is missing")
         return ()
 
     def run_agent(self, agent_id: str, run: RunAgentInput) -> streams.RunEvents:
@@ -72,7 +74,7 @@ class Agents(Wire):
             "ownerUserId": owner,
         }
         body = {"name": name, "upstreamUrl": address, **{key: value for key, value in given.items() if value}}
-        doc = mapping_of(self._ask("POST", "admin/agents", body), "agent")
+        doc = done(self._ask("POST", "admin/agents", body), "agent")
         return NewAgent(_record(doc), text_of(doc, "runtime_token"))
 
     def change_agent(
@@ -95,22 +97,22 @@ class Agents(Wire):
             body["upstreamSecret"] = secret or None
         if required is not None:
             body["requiredCredentials"] = [one.to_doc() for one in required]
-        return _record(self._ask("PUT", f"admin/agents/{part(agent_id)}", body))
+        return _record(done(self._ask("PUT", f"admin/agents/{part(agent_id)}", body), "agent"))
 
     def disable_agent(self, agent_id: str) -> None:
         """The kill switch: nobody can run it until it is enabled again."""
-        self._ask("POST", f"admin/agents/{part(agent_id)}/disable")
+        done(self._ask("POST", f"admin/agents/{part(agent_id)}/disable"), "agent", "Agent disabled")
 
     def enable_agent(self, agent_id: str) -> None:
-        self._ask("POST", f"admin/agents/{part(agent_id)}/enable")
+        done(self._ask("POST", f"admin/agents/{part(agent_id)}/enable"), "agent", "Agent enabled")
 
     def delete_agent(self, agent_id: str) -> None:
         """Raises NotFound, and NotAllowed for somebody else's agent."""
-        self._ask("DELETE", f"admin/agents/{part(agent_id)}")
+        done(self._ask("DELETE", f"admin/agents/{part(agent_id)}"), "agent", "Agent deleted")
 
     def rotate_agent_token(self, agent_id: str) -> str:
         """A new runtime token, told this once; the old one is refused from now on."""
-        doc = mapping_of(self._ask("POST", f"admin/agents/{part(agent_id)}/regenerate-token"), "token")
+        doc = done(self._ask("POST", f"admin/agents/{part(agent_id)}/regenerate-token"), "token")
         return text_of(doc, "runtime_token")
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway import streams
-from gateway.calls.wire import Wire, part, query
+from gateway.calls.wire import Wire, done, part, query
 from gateway.dialect import Dialect
-from gateway.errors import NotAllowed, NotFound, NotOffered
+from gateway.errors import NotAllowed, NotConfirmed, NotFound, NotOffered
 from gateway.tokens import claims_of, roles_of, tenant_of
 from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, readable, rows_of
 
@@ -83,7 +83,8 @@ class Approvals(Wire):
     def answer(self, confirmation_id: str, *, approve: bool, reason: str = "") -> Answer:
         """Approve or reject a held call. Raises AlreadyResolved, NotFound, NotAllowed.
 
-        Never sent twice: where the outcome is unknown (GatewayUnavailable) read `confirmation` to learn it.
+        Never sent twice: where the outcome is unknown (GatewayUnavailable, MalformedReply) read `confirmation` to
+        learn it.
         """
 
         def ask(dialect: Dialect) -> object:
@@ -93,7 +94,10 @@ class Approvals(Wire):
                 return self._ask("POST", f"{path}/respond", {"confirmed": approve, **given})
             return self._ask("POST", f"{path}/{'confirm' if approve else 'reject'}", given)
 
-        doc = mapping_of(self._in_dialect(ask), "answer")
+        words = "Request confirmed" if approve else "Request rejected"
+        doc = done(self._in_dialect(ask), "answer", words)
+        if doc.get("confirmation_id", confirmation_id) != confirmation_id:
+            raise NotConfirmed("answer: to another call")
         ran = None if not approve else "confirmation_token" not in doc
         return Answer(approved=approve, ran=ran)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.calls.wire import Wire
+from gateway.calls.wire import Wire, done
 from gateway.errors import NotFound, NotOffered, SignedOut
 from gateway.tokens import expires_at
 from gateway.types import Person, SignedIn, mapping_of, text_of
@@ -49,14 +49,16 @@ class Oneself(Wire):
         The token goes on saying the old things until it ends.
         """
         given = {"name": name, "email": email}
-        return _person(self._ask("PUT", "auth/me", {key: value for key, value in given.items() if value is not None}))
+        body = {key: value for key, value in given.items() if value is not None}
+        return _person(done(self._ask("PUT", "auth/me", body), "person"))
 
     def change_password(self, current: str, new: str) -> None:
         """Raises WrongPassword when `current` is not it, NotAccepted for one too short (8 characters).
 
         Tokens stay good, this one and all others of this person.
         """
-        self._ask("POST", "auth/change-password", {"currentPassword": current, "newPassword": new})
+        body = {"currentPassword": current, "newPassword": new}
+        done(self._ask("POST", "auth/change-password", body), "password", "Password changed successfully")
 
     def _needs_accounts(self) -> None:
         """Raises NotOffered where it is known already that the gateway has no such route."""

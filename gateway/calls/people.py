@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.calls.wire import Wire, part
+from gateway.calls.wire import Wire, done, part
 from gateway.errors import MalformedReply
 from gateway.records import Role
 from gateway.types import Person, mapping_of, rows_of
@@ -28,7 +28,7 @@ class People(Wire):
         given = {"email": email, "password": password, "name": name, "tenantId": tenant}
         body: dict[str, object] = {key: value for key, value in given.items() if value}
         body["roles"] = list(roles)  # left out, the gateway would make an agent creator
-        return _person(self._ask("POST", "admin/users", body))
+        return _person(done(self._ask("POST", "admin/users", body), "person"))
 
     def change_person(
         self,
@@ -47,11 +47,11 @@ class People(Wire):
         body = {key: value for key, value in given.items() if value is not None}
         if tenant is not None:
             body["tenantId"] = tenant or None
-        return _person(self._ask("PUT", f"admin/users/{part(person_id)}", body))
+        return _person(done(self._ask("PUT", f"admin/users/{part(person_id)}", body), "person"))
 
     def delete_person(self, person_id: str) -> None:
         """Raises NotFound, and NotAccepted for oneself."""
-        self._ask("DELETE", f"admin/users/{part(person_id)}")
+        done(self._ask("DELETE", f"admin/users/{part(person_id)}"), "person", "User deleted")
 
     def give_role(self, person_id: str, role: Role) -> tuple[str, ...]:
         """The roles that the person has now; the next sign-in knows them."""
@@ -67,7 +67,7 @@ def _person(answer: object) -> Person:
 
 
 def _roles(answer: object) -> tuple[str, ...]:
-    roles = mapping_of(mapping_of(answer, "person").get("user"), "user").get("roles")
+    roles = mapping_of(done(answer, "roles").get("user"), "user").get("roles")
     if not isinstance(roles, list):
         raise MalformedReply("roles: not a list")
     return tuple(sorted(str(role) for role in roles))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urljoin, urlsplit
 
-from gateway.calls.wire import Wire, part
+from gateway.calls.wire import Wire, done, part
 from gateway.errors import GatewayError, NotFound
 from gateway.records import AUTH_TYPES, ServiceRecord, ServiceSettings
 from gateway.types import Credential, CredentialCheck, Kind, Service, mapping_of, maybe_text, readable, rows_of
@@ -42,12 +42,12 @@ class Vault(Wire):
             if self.dialect().stores_by_provider and service.id
             else {"serviceType": service.service}
         )
-        doc = mapping_of(self._ask("POST", path, {**which, **secret}), "credential")
+        doc = done(self._ask("POST", path, {**which, **secret}), "credential")
         return Credential.from_doc(mapping_of(doc.get("credential"), "credential"))
 
     def delete_credential(self, credential_id: str) -> None:
         """Raises NotFound, and NotAllowed for somebody else's."""
-        self._ask("DELETE", f"credentials/{part(credential_id)}")
+        done(self._ask("DELETE", f"credentials/{part(credential_id)}"), "credential", "Credential deleted")
 
     def connect_address(self, entry: str) -> str:
         """The absolute address behind an `authUrls` entry, empty when this gateway cannot connect the service.
@@ -125,7 +125,7 @@ class Vault(Wire):
             "authType": AUTH_TYPES.get(kind, ""),
             **{key: value for key, value in given.items() if value},
         }
-        return ServiceRecord.from_provider(_provider(self._ask("POST", "credential-providers", body)))
+        return ServiceRecord.from_provider(_provider(done(self._ask("POST", "credential-providers", body), "service")))
 
     def change_service(
         self,
@@ -144,11 +144,12 @@ class Vault(Wire):
         if settings is not None:
             body["config"] = settings.to_doc(service.kind)
         answer = self._ask("PUT", f"credential-providers/{part(service.id)}", body)
-        return ServiceRecord.from_provider(_provider(answer))
+        return ServiceRecord.from_provider(_provider(done(answer, "service")))
 
     def delete_service(self, service_id: str) -> None:
         """Its credentials stay behind as "unknown", and are of no use any more. Raises NotFound."""
-        self._ask("DELETE", f"credential-providers/{part(service_id)}")
+        answer = self._ask("DELETE", f"credential-providers/{part(service_id)}")
+        done(answer, "service", "Credential provider deleted")
 
     def _providers(self) -> list[dict[str, object]]:
         return [dict(row) for row in rows_of(self._ask("GET", "credential-providers"), "providers")]

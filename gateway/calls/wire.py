@@ -16,7 +16,7 @@ from urllib3.exceptions import ProtocolError
 
 from gateway import deep
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
-from gateway.errors import GatewayUnavailable, MalformedReply, NotFound, NotOffered
+from gateway.errors import GatewayUnavailable, MalformedReply, NotConfirmed, NotFound, NotOffered
 from gateway.refusals import refusal
 from gateway.segments import is_segment
 
@@ -141,6 +141,18 @@ def _died_unused(exc: requests.ConnectionError) -> bool:
     broken = exc.args[0] if exc.args else None
     cause = broken.args[-1] if isinstance(broken, ProtocolError) and broken.args else None
     return isinstance(cause, RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+
+
+def done(answer: object, what: str, words: str = "") -> Mapping[str, object]:
+    """The gateway's answer to a change; `words`: the message that it gives then. Raises NotConfirmed without them.
+
+    Whatever stands between may answer 200 with JSON of its own: only the gateway's own words say that it acted.
+    """
+    if not isinstance(answer, Mapping) or answer.get("success") is not True:
+        raise NotConfirmed(f"{what}: no success")
+    if words and answer.get("message") != words:
+        raise NotConfirmed(f"{what}: another message")
+    return answer
 
 
 def part(text: str) -> str:
