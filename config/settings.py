@@ -134,7 +134,6 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (DEBUG or DEMO)
 SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds; the gateway's token ends sooner
 IDENTITY_CHECK = 300  # seconds between two questions whether the gateway still knows this person
-ANSWERING_LIMIT = 60  # seconds that sending an answer may take; after that its process has died
 SIGN_IN_FAILURES = 10  # an account and address, in
 SIGN_IN_PAUSE = 300  # seconds
 

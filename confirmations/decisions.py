@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from django.db import transaction
+from django.db import Error
+from django.utils import timezone
 
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN
@@ -15,7 +18,7 @@ from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOTHING_RAN, State, doubt_of, shape_of, state_of, verdict_of
 from confirmations.models import FirstApproval
 from confirmations.record import Evidence, Kind, record
-from confirmations.turns import LOOK_AGAIN, NotTaken, forget, note
+from confirmations.turns import LOOK_AGAIN, NotTaken, note, write
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
     AlreadyResolved,
@@ -114,29 +117,87 @@ def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
     return written
 
 
-def decide(by: Answerer, asked: Confirmation, given: Given, turn: int | None) -> Outcome:
+def decide(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outcome:
     """Send it, unless the call has been resolved, and record what became of it; to be done `alone`.
 
-    `turn` is where the answer is noted, should it break off while the gateway is asked; None where a hold tells of it.
+    `turn` is where the answer is noted, should it break off while the gateway is asked.
     Raises NotAllowed, SignedOut, and others when nothing was sent.
     """
     if state_of(asked) != "waiting":
-        outcome = _already(by, asked)
-        _record(by, asked, given, outcome)
-        return outcome
-    if turn is not None:
-        note(turn, by.user, Evidence.of(asked), approve=given.approve, reason=given.reason, seen=given.seen)
-    outcome, reply = _send(by, asked, given)
-    with transaction.atomic():
-        _record(by, asked, given, outcome, reply)
-        if turn is not None:
-            forget(turn)
-    if outcome.state != "waiting":
-        FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
+        found = already(by, asked, given)
+        found.write()
+        return found.told
+    note(turn, by.user, Evidence.of(asked), approve=given.approve, reason=given.reason, seen=given.seen)
+    decided = send(by, asked, given)
+    write(turn, decided.write)
+    return decided.told
+
+
+def already(by: Answerer, asked: Confirmation, given: Given) -> Decided:
+    """For a call that was resolved before anything was sent."""
+    return Decided(by, asked, given, _already(by, asked))
+
+
+class Reply(NamedTuple):
+    """What the gateway itself said to an answer."""
+
+    said: str = ""  # nothing: it was not asked
+    ran: bool | None = None
+
+
+NOT_ASKED = Reply()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the gateway made of an answer, not recorded yet."""
+
+    by: Answerer
+    asked: Confirmation
+    given: Given
+    outcome: Outcome
+    reply: Reply = NOT_ASKED
+    doubt: Outcome | None = None  # of the outcome, where the gateway's record tells of another answer:
+    other: str = ""
+    at: datetime = field(default_factory=timezone.now)
+
+    @property
+    def told(self) -> Outcome:
+        """What whoever answered reads of it."""
+        return self.doubt or self.outcome
+
+    def write(self) -> None:
+        """Record it; to be done in one transaction with what says that it was."""
+        _record(self)
+        if self.doubt is not None:
+            record(
+                self.by.user,
+                Evidence.of(self.asked),
+                approve=self.given.approve,
+                reason=self.given.reason,
+                kind=Kind.UNSURE,
+                outcome=self.doubt.verdict,
+                said=self.other,
+                shown=self.given.seen,
+                at=self.at,
+            )
+        if self.outcome.state != "waiting":
+            gateway = self.by.identity.gateway
+            FirstApproval.objects.filter(gateway=gateway, confirmation_id=self.asked.id).delete()
+
+
+def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
+    """Send it, and read what became of it. Needs no database: once sent, it is known what to record."""
+    decided = _send(by, asked, given)
+    if decided.outcome.tone == "info" or decided.outcome.state == "waiting":
+        return decided
     written = until_recorded(by.gateway, asked.id)
-    if outcome.tone == "info" or outcome.state == "waiting" or written is None:
-        return outcome
-    return _doubted(by, asked, given, outcome, written)
+    if written is None or _is_ours(by, written, given):
+        return decided
+    if state_of(written) == "waiting":
+        return replace(decided, outcome=_unconfirmed(written, given), reply=Reply(decided.reply.said))
+    other = _verdict(by, written, me="")
+    return replace(decided, doubt=_doubt(by, asked, given, written, other), other=other)
 
 
 def gone() -> Outcome:
@@ -160,29 +221,20 @@ def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = REC
         time.sleep(LOOK_AGAIN)
 
 
-class Reply(NamedTuple):
-    """What the gateway itself said to an answer."""
-
-    said: str = ""  # nothing: it was not asked
-    ran: bool | None = None
-
-
-NOT_ASKED = Reply()
-
-
-def _send(by: Answerer, asked: Confirmation, given: Given) -> tuple[Outcome, Reply]:
+def _send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
+    decided = partial(Decided, by, asked, given)
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
     except AlreadyResolved:
-        return _already(by, by.gateway.confirmation(asked.id)), Reply("already resolved")
+        return decided(_already(by, by.gateway.confirmation(asked.id)), Reply("already resolved"))
     except NotFound:
-        return gone(), Reply("not found")
+        return decided(gone(), Reply("not found"))
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
-        return _read_back(by, asked, given), Reply("no answer")
+        return decided(_read_back(by, asked, given), Reply("no answer"))
     said = "confirmed" if answer.approved else "rejected"
     if answer.ran is False:
         said += ", and nobody was waiting"
-    return _accepted(by, asked, answer, given.reason), Reply(said, answer.ran)
+    return decided(_accepted(by, asked, answer, given.reason), Reply(said, answer.ran))
 
 
 def _accepted(by: Answerer, asked: Confirmation, answer: Answer, reason: str) -> Outcome:
@@ -204,19 +256,23 @@ def _already(by: Answerer, record: Confirmation) -> Outcome:
 
 def _read_back(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
     """The answer's own answer was lost: the record may tell what became of it."""
-    unknown = "The gateway did not say whether your answer arrived. Please look again in a moment."
-    try:
-        record = by.gateway.confirmation(asked.id)
-    except SignedOut:
-        raise
-    except GatewayError:
-        return Outcome(asked, "waiting", "", unknown, "warning")
-    state = state_of(record)
-    if state == "waiting":
-        return Outcome(record, "waiting", "", unknown, "warning")
+    record = until_recorded(by.gateway, asked.id)
+    state = state_of(record) if record else "waiting"
+    if record is None or state == "waiting":
+        unknown = "The gateway did not say whether your answer arrived. Please look again in a moment."
+        return Outcome(record or asked, "waiting", "", unknown, "warning")
     if _is_ours(by, record, given):
         return Outcome(record, state, _verdict(by, record), f"{state.capitalize()}: {record.tool}", "success")
     return _already(by, record)
+
+
+def _unconfirmed(record: Confirmation, given: Given) -> Outcome:
+    mine = "approval" if given.approve else "rejection"
+    sentence = (
+        f"The gateway said that it took your {mine}, but its record still says that nobody answered: whether your "
+        "answer arrived is not known. Please look again in a moment."
+    )
+    return Outcome(record, "waiting", "", sentence, "warning")
 
 
 def _is_ours(by: Answerer, record: Confirmation, given: Given) -> bool:
@@ -225,55 +281,43 @@ def _is_ours(by: Answerer, record: Confirmation, given: Given) -> bool:
     )
 
 
-def _doubted(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, written: Confirmation) -> Outcome:
+def _doubt(by: Answerer, asked: Confirmation, given: Given, written: Confirmation, other: str) -> Outcome:
     """The gateway took this answer, and its record tells of another: of two at one moment it may take both.
 
     Which one decided then cannot be known: the record need not be what happened.
     """
-    if state_of(written) == "waiting" or _is_ours(by, written, given):
-        return outcome
-    other = _verdict(by, written, me="")
     mine = "approval" if given.approve else "rejection"
     verdict = doubt_of(by.user.distinct_name, approve=given.approve, said=other)
     sentence = (
         f"The gateway took your {mine} of {asked.tool}, and another answer that came from outside Portico. "
         f"Which one it acted on cannot be said for sure. Its record says: {other}."
     )
-    doubtful = Outcome(written, state_of(written), verdict, sentence, "warning")
-    record(
-        by.user,
-        Evidence.of(asked),
-        approve=given.approve,
-        reason=given.reason,
-        kind=Kind.UNSURE,
-        outcome=verdict,
-        said=other,
-        shown=given.seen,
-    )
-    return doubtful
+    return Outcome(written, state_of(written), verdict, sentence, "warning")
 
 
 def _verdict(by: Answerer, record: Confirmation, ran: bool | None = None, me: str | None = None) -> str:
     book = NameBook(by.identity)
     book.learn(record)
-    book.find_people([record])
+    with suppress(Error):  # the id will do: what became of the answer has to be recorded all the same
+        book.find_people([record])
     if record.answered_by != by.identity.person:
-        with suppress(SignedOut):  # what became of the answer has to be recorded all the same
+        with suppress(SignedOut):  # the same
             book.ask(by.gateway, [record])
     return verdict_of(record, book.names, by.identity.person if me is None else me, ran=ran)
 
 
-def _record(by: Answerer, asked: Confirmation, given: Given, outcome: Outcome, reply: Reply = NOT_ASKED) -> None:
+def _record(decided: Decided) -> None:
     record(
-        by.user,
-        Evidence.of(asked),
-        approve=given.approve,
-        reason=given.reason,
-        kind=_kind(outcome, reply.ran),
-        outcome=_in_words(outcome),
-        said=reply.said,
-        shown=given.seen,
-        ran=reply.ran,
+        decided.by.user,
+        Evidence.of(decided.asked),
+        approve=decided.given.approve,
+        reason=decided.given.reason,
+        kind=_kind(decided.outcome, decided.reply.ran),
+        outcome=_in_words(decided.outcome),
+        said=decided.reply.said,
+        shown=decided.given.seen,
+        ran=decided.reply.ran,
+        at=decided.at,
     )
 
 

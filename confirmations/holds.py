@@ -1,53 +1,63 @@
 """Approvals that are kept for a moment, so that they can be taken back.
 
-The process that took one sends it; when that process dies, it is never sent.
+The process that took one sends it, however late its turn comes; when that process dies, it is never sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.sessions import lasts, name_of, watch_end
-from confirmations import standing
+from confirmations import processes, standing
 from confirmations.characters import shown
-from confirmations.decisions import Answerer, Given, as_held, decide
+from confirmations.decisions import Answerer, Decided, Given, already, as_held, send
 from confirmations.hub import decided, now_of
 from confirmations.items import expires_at, state_of
-from confirmations.models import Hold
+from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record, storable
-from confirmations.standing import LATE, PROCESS_DIED
-from confirmations.turns import NOT_KNOWN, alone
+from confirmations.standing import HOLD
+from confirmations.turns import NOT_KNOWN, NotTaken, alone
 from gateway import Confirmation
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LEAST_LEFT = 15.0  # seconds of a call's time: with less, an approval is sent at once
+TOKEN_LEFT = 2.0  # seconds that a token has to last beyond the hold, else an approval is sent at once
 GRACE = 5.0  # seconds that what is being sent gets when the process ends
+AGAIN = 1.0  # seconds until the database is tried again
+KEPT_FOR = timedelta(days=1)  # gateways hold a call for minutes
+UNREAD_FOR = timedelta(days=30)
 
 SESSION_ENDED = "the session that it was given in ended"
+NOT_LET_IN = "the gateway no longer lets in whoever gave it"
+ROLES_CHANGED = "the roles of whoever gave it changed meanwhile"
 PORTICO_STOPPED = "Portico was stopped"
 
 OUTCOMES: dict[str, str] = {Hold.State.CANCELLED: " was cancelled before it was sent", Hold.State.SENT: ""}
 
-# Threads of our own: sending waits for the gateway, and must not keep pages waiting.
-_sending = ThreadPoolExecutor(8, thread_name_prefix="confirmations-send")
+# Threads of our own: sending waits for the gateway, and must keep neither pages waiting nor other approvals. What finds
+# no thread waits for its turn, and is sent then.
+_sending = ThreadPoolExecutor(128, thread_name_prefix="confirmations-send")
+_storing = ThreadPoolExecutor(4, thread_name_prefix="confirmations-store")
 _kept: dict[asyncio.Task[None], int] = {}  # the hold that each waits for
 _at_work: set[asyncio.Task[None]] = set()  # those that send
 
@@ -56,21 +66,33 @@ def seconds_for(asked: Confirmation, by: Answerer) -> float:
     """How long an approval of this call is kept; 0: not at all."""
     if by.session is None:
         return 0.0
+    if by.kept.expires_at is not None:
+        token_left = (by.kept.expires_at - datetime.now(UTC)).total_seconds()
+        if token_left < settings.APPROVAL_HOLD + TOKEN_LEFT:
+            return 0.0
     left = expires_at(asked, settings.CONFIRMATION_LIMIT) - now_of(by.identity)
     needed = max(LEAST_LEFT, 2 * settings.APPROVAL_HOLD)
     return settings.APPROVAL_HOLD if left.total_seconds() >= needed else 0.0
 
 
 def open_hold(gateway: str, confirmation_id: str) -> Hold | None:
-    """The approval of this call that is kept, or being sent; not one whose process died."""
+    """The approval of this call that is kept, or being sent; not one whose process died before it sent it."""
+    hold = _open(gateway, confirmation_id)
+    is_left = hold is not None and hold.state == Hold.State.WAITING and standing.why_left(hold)
+    return None if is_left else hold
+
+
+def _open(gateway: str, confirmation_id: str) -> Hold | None:
     holds = Hold.objects.filter(gateway=gateway, confirmation_id=confirmation_id, state__in=Hold.OPEN)
-    return holds.exclude(sends_at__lt=Now() - LATE, state=Hold.State.WAITING).select_related("user").first()
+    return holds.select_related("user", "process").first()
 
 
 def keep(by: Answerer, asked: Confirmation, given: Given, seconds: float) -> None:
     """Keep an approval; this process sends it when its time comes. To be done `alone`."""
-    for dead in overdue().filter(gateway=by.identity.gateway, confirmation_id=asked.id):
-        bury(dead)
+    before = _open(by.identity.gateway, asked.id)
+    if before is not None and (why := standing.why_left(before)):
+        bury(before, why)
+    processes.take(HOLD, by.identity.gateway, asked.id)
     try:
         with transaction.atomic():
             hold = Hold.objects.create(
@@ -78,15 +100,19 @@ def keep(by: Answerer, asked: Confirmation, given: Given, seconds: float) -> Non
                 confirmation_id=asked.id,
                 user=by.user,
                 session=name_of(session_key(by)),
+                process=processes.this_process(),
                 reason=storable(given.reason),
                 seen=given.seen,
                 tool=storable(asked.tool)[:300],
                 call={name: storable(text) for name, text in asdict(Evidence.of(asked)).items()},
                 sends_at=Now() + timedelta(seconds=seconds),
             )
-    except IntegrityError:  # there is one: it will do
-        return
-    async_to_sync(_start)(by, hold, given, seconds)
+        async_to_sync(_start)(by, hold, given, seconds)
+    except BaseException as exc:
+        processes.let_go(HOLD, by.identity.gateway, asked.id)
+        if isinstance(exc, IntegrityError):  # there is one: it will do
+            return
+        raise
     standing.tell(hold.gateway, hold.confirmation_id)
 
 
@@ -129,24 +155,27 @@ async def _start(by: Answerer, hold: Hold, given: Given, seconds: float) -> None
     """The task belongs to this process, and to no request: hence the empty context."""
     task = asyncio.create_task(_see_through(by, hold, given, seconds), context=Context())
     _kept[task] = hold.pk
-    task.add_done_callback(_forget)
+    task.add_done_callback(partial(_forget, hold))
 
 
-def _forget(task: asyncio.Task[None]) -> None:
+def _forget(hold: Hold, task: asyncio.Task[None]) -> None:
     _kept.pop(task, None)
     _at_work.discard(task)
+    processes.let_go(HOLD, hold.gateway, hold.confirmation_id)
 
 
 async def _see_through(by: Answerer, hold: Hold, given: Given, seconds: float) -> None:
     try:
         if await _session_ends(by, seconds):
-            await _in_thread(cancel, hold, SESSION_ENDED)
+            await _in_database(cancel, hold, SESSION_ENDED)
             return
         task = asyncio.current_task()
         assert task is not None
         _kept.pop(task, None)
         _at_work.add(task)
-        await _in_thread(_send, by, hold, given)
+        if await _in_database(_claim, by, hold):
+            ending = await _in_database(_send, by, hold, given, executor=_sending)
+            await _in_database(_close, hold, ending)
     except Exception:
         logger.exception("the approval of %s could not be sent", hold.confirmation_id)
 
@@ -157,39 +186,91 @@ def session_key(by: Answerer) -> str:
 
 async def _session_ends(by: Answerer, seconds: float) -> bool:
     assert by.session is not None
+    deadline = asyncio.get_running_loop().time() + seconds
     key = session_key(by)
     with watch_end(key, by.kept) as ended:
         # It may have ended between being read and being watched.
-        if not await _in_thread(lasts, key):
+        if not await _in_database(lasts, key):
             return True
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(deadline):
                 await ended.wait()
         except TimeoutError:
             return False
     return True
 
 
-def _send(by: Answerer, hold: Hold, given: Given) -> None:
-    """The row is taken first, in one step: nobody sends what was cancelled, or what is taken for dead."""
-    waits = Hold.objects.filter(pk=hold.pk, state=Hold.State.WAITING, sends_at__gt=Now() - LATE)
-    if not waits.update(state=Hold.State.SENDING):
-        return
+def _claim(by: Answerer, hold: Hold) -> bool:
+    """The row is taken first, in one step: nobody sends what was cancelled, or what was taken for dead."""
+    if not lasts(session_key(by)):  # whoever ended it may not have been able to tell
+        cancel(hold, SESSION_ENDED)
+        return False
+    if not Hold.objects.filter(pk=hold.pk, state=Hold.State.WAITING).update(state=Hold.State.SENDING):
+        return False
     standing.tell(hold.gateway, hold.confirmation_id)
+    return True
+
+
+def _send(by: Answerer, hold: Hold, given: Given) -> Decided | str:
+    """What the gateway made of it, or why nothing was sent. Raises django.db.Error when nothing was sent, either."""
+    ending: Decided | str = ""
     try:
         with alone(hold.gateway, hold.confirmation_id):
-            asked = by.reads(hold.confirmation_id)
-            if state_of(asked) == "waiting":
-                asked = as_held(by, asked, given)
-            outcome = decide(by, asked, given, None)
-            why = "" if outcome.tone == "success" else outcome.sentence.rstrip(".")
-            Hold.objects.filter(pk=hold.pk).update(state=Hold.State.SENT, why=why[:300], ended_at=Now())
-    except GatewayError as exc:  # nothing was sent
-        why = exc.message.rstrip(".")
-        _end(hold, Hold.State.SENDING, Hold.State.CANCELLED, why, f"cancelled before it was sent: {why}")
+            connection.close()  # one for each that waits for the gateway would be too many
+            try:
+                ending = _why_not(by) or _ask(by, hold, given)
+            except SignedOut:
+                ending = SESSION_ENDED
+            except GatewayError as exc:
+                ending = exc.message
+    except NotTaken as exc:  # somebody else is at it
+        ending = exc.message
+    except Error:
+        if not ending:
+            raise
     finally:
-        decided(hold.gateway, hold.confirmation_id)
-        standing.tell(hold.gateway, hold.confirmation_id)
+        connection.close()
+    return ending
+
+
+def _why_not(by: Answerer) -> str:
+    """Why this person may not answer any more; empty when they may. Asked anew: a token outlives roles and accounts.
+
+    Raises SignedOut, and GatewayUnavailable.
+    """
+    try:
+        person = by.gateway.me()
+    except SignedOut:
+        return NOT_LET_IN
+    except GatewayUnavailable:
+        raise
+    except GatewayError:  # it does not tell: it will say by itself what it does not take
+        return ""
+    if person.roles != tuple(sorted(by.kept.roles)) or person.tenant != by.kept.tenant:
+        return ROLES_CHANGED
+    return ""
+
+
+def _ask(by: Answerer, hold: Hold, given: Given) -> Decided:
+    asked = by.reads(hold.confirmation_id)
+    if state_of(asked) == "waiting":
+        asked = as_held(by, asked, given)
+    return send(by, asked, given) if state_of(asked) == "waiting" else already(by, asked, given)
+
+
+def _close(hold: Hold, ending: Decided | str) -> None:
+    """Record what became of it, once: whether it is recorded stands in the same transaction."""
+    if isinstance(ending, str):
+        why = ending.rstrip(".")
+        _end(hold, Hold.State.SENDING, Hold.State.CANCELLED, why, f"cancelled before it was sent: {why}")
+    else:
+        why = "" if ending.told.tone == "success" else ending.told.sentence.rstrip(".")
+        with transaction.atomic():
+            row = Hold.objects.filter(pk=hold.pk, state=Hold.State.SENDING)
+            if row.update(state=Hold.State.SENT, why=why[:300], ended_at=Now()):
+                ending.write()
+    decided(hold.gateway, hold.confirmation_id)
+    standing.tell(hold.gateway, hold.confirmation_id)
 
 
 async def finish_all() -> None:
@@ -198,7 +279,8 @@ async def finish_all() -> None:
     for task in waiting:
         task.cancel()
     for hold_id in waiting.values():
-        await _in_thread(_cancel_by_id, hold_id)
+        with suppress(Error):  # the database is away: whoever looks next finds that this process is gone
+            await database_sync_to_async(_cancel_by_id, thread_sensitive=False, executor=_storing)(hold_id)
     if tasks := {*waiting, *_at_work}:
         await asyncio.wait(tasks, timeout=GRACE)
 
@@ -207,23 +289,37 @@ def _cancel_by_id(hold_id: int) -> None:
     cancel(Hold.objects.select_related("user").get(pk=hold_id), PORTICO_STOPPED)
 
 
-async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
-    return await database_sync_to_async(call, thread_sensitive=False, executor=_sending)(*arguments)
+async def _in_database(call: Callable[..., T], *arguments: object, executor: ThreadPoolExecutor | None = None) -> T:
+    """In a thread; again and again while the database is away or locked: nothing that was given is lost to that."""
+    run = database_sync_to_async(call, thread_sensitive=False, executor=executor or _storing)
+    while True:
+        try:
+            return await run(*arguments)
+        except Error:
+            logger.warning("the database is away: an approval waits for it", exc_info=True)
+        await asyncio.sleep(AGAIN)
 
 
 # -- any process -------------------------------------------------------------------------------------------------
 
 
-def overdue() -> models.QuerySet[Hold]:
-    """Holds whose process died, by the database's clock; that process would not send them any more."""
-    waiting = Q(state=Hold.State.WAITING, sends_at__lt=Now() - LATE)
-    limit = timedelta(seconds=settings.ANSWERING_LIMIT)
-    sending = Q(state=Hold.State.SENDING, sends_at__lt=Now() - limit)
-    return Hold.objects.filter(waiting | sending).select_related("user")
+def left() -> Iterator[tuple[Hold, str]]:
+    """Holds that nobody sees to any more, and why."""
+    for hold in Hold.objects.filter(state__in=Hold.OPEN).select_related("user", "process"):
+        if why := standing.why_left(hold):
+            yield hold, why
 
 
-def bury(hold: Hold) -> None:
+def bury(hold: Hold, why: str) -> None:
     if hold.state == Hold.State.WAITING:
-        cancel(hold, PROCESS_DIED)
+        cancel(hold, why)
     else:
         _end(hold, Hold.State.SENDING, Hold.State.SENT, NOT_KNOWN, f"failed: {NOT_KNOWN}")
+
+
+def purge() -> None:
+    """Forget what nobody reads any more: an open call shows its last hold, and a person is told once."""
+    over = Hold.objects.exclude(state__in=Hold.OPEN)
+    over.filter(Q(why="") | Q(is_told=True), ended_at__lt=Now() - KEPT_FOR).delete()
+    over.filter(ended_at__lt=Now() - UNREAD_FOR).delete()
+    FirstApproval.objects.filter(at__lt=Now() - KEPT_FOR).delete()

@@ -92,6 +92,19 @@ class ChainHead(models.Model):
         return f"{self.number} {self.hash}"
 
 
+class Process(models.Model):
+    """A process of Portico that has, or had, answers in hand: see `processes`."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    place = models.CharField(max_length=200, blank=True)  # the machine, since it started; empty: not known
+    pid = models.PositiveIntegerField()
+    born = models.CharField(max_length=30, blank=True)  # as the system of that machine counts
+    beats = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Answering(models.Model):
     """The right to answer one confirmation: one at a time, taken by an INSERT; and what is being sent by that right.
 
@@ -101,6 +114,7 @@ class Answering(models.Model):
     gateway = models.CharField(max_length=300)
     confirmation_id = models.CharField(max_length=200)
     since = models.DateTimeField()
+    process = models.ForeignKey(Process, on_delete=models.SET_NULL, null=True)  # that answers; none: from before
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True)  # none: nothing is, so far
     approve = models.BooleanField(default=False)
     reason = models.TextField(blank=True)
@@ -117,7 +131,7 @@ class Answering(models.Model):
 class Hold(models.Model):
     """An approval that was given and that Portico keeps for a moment before the gateway hears of it.
 
-    The process that took it sends it. One that is past its time and still waits has lost its process.
+    The process that took it sends it, late where the gateway is slow or the database was away.
     """
 
     class State(models.TextChoices):
@@ -132,6 +146,7 @@ class Hold(models.Model):
     confirmation_id = models.CharField(max_length=200)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     session = models.CharField(max_length=64)  # its name among processes, never its key
+    process = models.ForeignKey(Process, on_delete=models.SET_NULL, null=True)  # that sends it; none: from before
     reason = models.TextField(blank=True)
     seen = models.CharField(max_length=64, blank=True)  # hash of the item as it was shown
     tool = models.CharField(max_length=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from django.db import transaction
@@ -64,18 +65,20 @@ def record(
     said: str = "",
     shown: str = "",
     ran: bool | None = None,
+    at: datetime | None = None,
 ) -> Decision:
     """Append a decision to the chain, for good.
 
     `outcome` says in words what became of it, `said` what the gateway answered; `shown` is the hash of the item as it
-    was shown (`items.hash_as_shown`); `ran` is False where an approval found nobody waiting.
+    was shown (`items.hash_as_shown`); `ran` is False where an approval found nobody waiting; `at` is when it was
+    decided, where that is not now.
     """
     with transaction.atomic():
         # The lock of this row, or on SQLite the one that every transaction begins with: one writer at a time.
         head = ChainHead.objects.select_for_update().get()
         decision = Decision(
             number=head.number + 1,
-            at=timezone.now(),
+            at=at or timezone.now(),
             gateway=user.gateway,
             user=user,
             who=user.gateway_id,

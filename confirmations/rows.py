@@ -97,7 +97,11 @@ def notes_of(standing: Standing, me: str, asker: str) -> tuple[str, ...]:
     """What Portico knows of a call that waits, a few words each."""
     found = ["The run that asked for this is over"] if standing.is_left else []
     if hold := standing.hold:
-        words = {"waiting": "about to be sent", "sending": "being sent", "cancelled": f"not sent. {hold.why}"}
+        words = {
+            "waiting": "about to be sent",
+            "sending": "being sent",
+            "cancelled": f"not sent. {hold.why[:1].upper()}{hold.why[1:]}",
+        }
         found.append(f"Approved by {hold.named(me, asker)}, {words[hold.state]}")
     if standing.first:
         found.append(f"Approved once, by {standing.first.named(me, asker)}")

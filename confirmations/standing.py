@@ -8,17 +8,22 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts import bus
 from accounts.models import User
 from agents.api import left_behind
+from confirmations import processes
 from confirmations.characters import shown
 from confirmations.items import OWN_REQUEST
 from confirmations.models import Claim, FirstApproval, Hold
 from gateway import Confirmation
 
-LATE = timedelta(seconds=3)  # past its time, a hold that still waits has lost its process, which would not send it now
 PROCESS_DIED = "the process of Portico that kept it died"
+PROCESS_SILENT = "the process of Portico that kept it has not been heard of since"
+PROCESS_FAILED = "Portico failed to send it"
+FROM_BEFORE = timedelta(minutes=1)  # a hold that names no process, of a Portico that was replaced, is left by then
+HOLD = "hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,10 @@ class Standing:
 def standings(gateway: str, calls: Collection[Confirmation]) -> dict[str, Standing]:
     """By id, of those among the calls that have any; a few queries, however many calls."""
     rows = {"gateway": gateway, "confirmation_id__in": [call.id for call in calls]}
-    holds = Hold.objects.filter(**rows).annotate(now=Now()).select_related("user").order_by("pk")
+    holds = Hold.objects.filter(**rows).select_related("user", "process").order_by("pk")
     last = {hold.confirmation_id: hold for hold in holds}  # one that was cancelled before is an old story
     found = {
-        confirmation_id: Standing(hold=held(hold, hold.now))
+        confirmation_id: Standing(hold=held(hold))
         for confirmation_id, hold in last.items()
         if hold.state != Hold.State.SENT
     }
@@ -82,14 +87,26 @@ def standings(gateway: str, calls: Collection[Confirmation]) -> dict[str, Standi
     return found
 
 
-def held(hold: Hold, now: datetime) -> Held:
-    """`now` is by the database's clock."""
+def held(hold: Hold) -> Held:
     by = _by(hold.user)
     if hold.state == Hold.State.SENDING:
         return Held(*by, "sending", hold.given_at, hold.sends_at, "")
-    if hold.state == Hold.State.WAITING and now <= hold.sends_at + LATE:
+    why = shown(hold.why)
+    if hold.state == Hold.State.WAITING and not (why := why_left(hold)):
         return Held(*by, "waiting", hold.given_at, hold.sends_at, "")
-    return Held(*by, "cancelled", hold.given_at, hold.sends_at, shown(hold.why) or PROCESS_DIED)
+    return Held(*by, "cancelled", hold.given_at, hold.sends_at, why)
+
+
+def why_left(hold: Hold) -> str:
+    """Why nobody sends this hold any more, though it is open; empty while its process sees to it."""
+    process = hold.process
+    if process is None:
+        return PROCESS_DIED if hold.sends_at < timezone.now() - FROM_BEFORE else ""
+    if process.pk == processes.my_id():
+        return "" if processes.is_in_hand(HOLD, hold.gateway, hold.confirmation_id) else PROCESS_FAILED
+    if processes.is_gone(process):
+        return PROCESS_DIED
+    return PROCESS_SILENT if processes.is_silent(process) else ""
 
 
 def _by(user: User) -> tuple[str, str]:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 
-from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from confirmations import processes
 from confirmations.models import Answering
 from confirmations.record import Evidence, Kind, record, storable
 from gateway.errors import GatewayError
 
 PATIENCE = 8.0  # seconds that a second answer waits for the first one
 LOOK_AGAIN = 0.05  # seconds
+FROM_BEFORE = timedelta(minutes=1)  # an answer that names no process, of a Portico that was replaced, is left by then
+TURN = "turn"
 
 NOT_KNOWN = "Portico broke off while it was sent: whether it arrived is not known"
+
+_unwritten: dict[int, Callable[[], object]] = {}  # by turn: what this process could not tell the database
 
 
 class NotTaken(GatewayError):
@@ -43,29 +48,47 @@ class Busy(NotTaken):
 def alone(gateway: str, confirmation_id: str) -> Iterator[int]:
     """The right to answer this confirmation, as the key of its row. Raises Busy when somebody keeps it for too long.
 
-    A GatewayError says that nothing was sent. After anything else, such as a database that went away before it was
-    told what the gateway said, what was noted stays for `bury_dead` to record.
+    A GatewayError says that nothing was sent. After anything else what was noted stays: for `write_late`, where the
+    database went away before it was told what the gateway said, else for `bury_dead`.
     """
     deadline = time.monotonic() + PATIENCE
-    while (turn := _take(gateway, confirmation_id)) is None:
-        if time.monotonic() > deadline:
-            raise Busy
-        time.sleep(LOOK_AGAIN)
-    mine = Answering.objects.filter(pk=turn)
+    processes.take(TURN, gateway, confirmation_id)
     try:
-        yield turn
-    except Exception as exc:
-        if not isinstance(exc, GatewayError):
-            mine = mine.filter(user=None)
-        raise
+        while (turn := _take(gateway, confirmation_id)) is None:
+            if time.monotonic() > deadline:
+                raise Busy
+            time.sleep(LOOK_AGAIN)
+        is_noted = False  # something that may have been sent
+        try:
+            yield turn
+        except Exception as exc:
+            is_noted = not isinstance(exc, GatewayError)
+            raise
+        finally:
+            _leave(turn, is_noted=is_noted)
     finally:
+        processes.let_go(TURN, gateway, confirmation_id)
+
+
+def _leave(turn: int, *, is_noted: bool) -> None:
+    mine = Answering.objects.filter(pk=turn)
+    if is_noted:
+        mine = mine.filter(user=None)
+    try:
         mine.delete()
+    except Error:
+        if not is_noted:
+            _unwritten.setdefault(turn, mine.delete)
+        raise
 
 
 def _take(gateway: str, confirmation_id: str) -> int | None:
     try:
         with transaction.atomic():
-            row = Answering.objects.create(gateway=gateway, confirmation_id=confirmation_id, since=timezone.now())
+            process = processes.this_process()
+            row = Answering.objects.create(
+                gateway=gateway, confirmation_id=confirmation_id, since=timezone.now(), process=process
+            )
     except IntegrityError:
         bury_dead()
         return None
@@ -73,22 +96,43 @@ def _take(gateway: str, confirmation_id: str) -> int | None:
 
 
 def note(turn: int, user: User, call: Evidence, *, approve: bool, reason: str, seen: str) -> None:
-    """Say what is about to be sent. Raises Busy when the right to it was lost, since it was not used for too long."""
+    """Say what is about to be sent. Raises Busy when the right to it was lost to somebody who took this for dead."""
     facts = {name: storable(text) for name, text in asdict(call).items()}
     mine = Answering.objects.filter(pk=turn)
     if not mine.update(user=user, call=facts, approve=approve, reason=storable(reason), seen=seen):
         raise Busy
 
 
-def forget(turn: int) -> None:
-    """What was noted is recorded now."""
-    Answering.objects.filter(pk=turn).update(user=None)
+def write(turn: int, record_it: Callable[[], None]) -> None:
+    """Record what was noted and sent. While the database is away this process keeps it, and `write_late` records it."""
+    once = partial(_write_once, turn, record_it)
+    try:
+        once()
+    except Error:
+        _unwritten[turn] = once
+        raise
+
+
+def _write_once(turn: int, record_it: Callable[[], None]) -> None:
+    """Whether it is recorded stands in the same transaction: the answer of a commit may be lost."""
+    with transaction.atomic():
+        if Answering.objects.filter(pk=turn).exclude(user=None).update(user=None):
+            record_it()
+
+
+def write_late() -> None:
+    """Record what could not be recorded at its time. Raises django.db.Error while the database is still away."""
+    for turn, once in list(_unwritten.items()):
+        once()
+        Answering.objects.filter(pk=turn, user=None).delete()
+        del _unwritten[turn]
 
 
 def bury_dead() -> None:
     """Free the calls whose answers broke off, as by the death of a process; record those that may have been sent."""
-    limit = timedelta(seconds=settings.ANSWERING_LIMIT)
-    for turn in Answering.objects.filter(since__lt=timezone.now() - limit).select_related("user"):
+    for turn in Answering.objects.select_related("user", "process"):
+        if not _is_left(turn):
+            continue
         with transaction.atomic():
             is_first, _ = Answering.objects.filter(pk=turn.pk).delete()
             if is_first and turn.user is not None:
@@ -101,3 +145,13 @@ def bury_dead() -> None:
                     outcome=NOT_KNOWN,
                     shown=turn.seen,
                 )
+
+
+def _is_left(turn: Answering) -> bool:
+    """Whether nobody sees to this answer any more, however long it takes."""
+    process = turn.process
+    if process is None:
+        return turn.since < timezone.now() - FROM_BEFORE
+    if process.pk == processes.my_id():
+        return turn.pk not in _unwritten and not processes.is_in_hand(TURN, turn.gateway, turn.confirmation_id)
+    return processes.is_gone(process) or processes.is_silent(process)

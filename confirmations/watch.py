@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 
 from channels.db import database_sync_to_async
+from django.db import Error
 
-from confirmations import claims, holds, turns
+from confirmations import claims, holds, processes, turns
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0  # seconds
+PURGE_EVERY = 3600.0  # seconds
+
+_looking = ThreadPoolExecutor(1, thread_name_prefix="confirmations-look")  # its own: a beat waits for nothing else
+_purged: float | None = None
 
 _watch: asyncio.Task[None] | None = None
 
@@ -33,14 +40,30 @@ async def stop() -> None:
 async def _keep_looking() -> None:
     while True:
         try:
-            await database_sync_to_async(look)()
+            await database_sync_to_async(look, thread_sensitive=False, executor=_looking)()
         except Exception:
             logger.exception("nobody looked after holds and claims")
         await asyncio.sleep(LOOK_EVERY)
 
 
 def look() -> None:
-    for hold in holds.overdue():
-        holds.bury(hold)
-    turns.bury_dead()
-    claims.end_those_over()
+    try:
+        processes.beat()
+        processes.listen()
+        turns.write_late()
+        for hold, why in list(holds.left()):
+            holds.bury(hold, why)
+        turns.bury_dead()
+        claims.end_those_over()
+        _purge()
+    except Error:
+        processes.forget_heard()
+        raise
+
+
+def _purge() -> None:
+    global _purged  # noqa: PLW0603
+    if _purged is None or time.monotonic() - _purged > PURGE_EVERY:
+        _purged = time.monotonic()
+        holds.purge()
+        processes.purge()

@@ -159,7 +159,7 @@ def test_the_end_of_the_session_takes_an_approval_back(come: Arriving, gateway: 
     with live_page(other_browser) as page:
         bo.posts(f"/confirmations/{call}/confirm/")
         bo.posts("/logout/")
-        page.reads(call, "not sent. the session that it was given in ended")
+        page.reads(call, "not sent. The session that it was given in ended")
     assert "the session that it was given in ended" in shown(other_browser, call)
     assert sent(gateway, call) == 0
 
@@ -280,7 +280,7 @@ def test_two_processes_keep_one_story(own_gateway: Embedded) -> None:
             call = held(own_gateway, ANA, "delete_file", agent="File manager", path="killed")
             bo.posts(f"/confirmations/{call}/confirm/")
             first.kill()
-            hers.reads(call, "not sent. the process of Portico that kept it died", 10)
+            hers.reads(call, "not sent. The process of Portico that kept it died", 10)
             assert sent(own_gateway, call) == 0
         for visitor in (bo, ana):
             visitor.session.close()

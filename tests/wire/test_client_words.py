@@ -44,7 +44,7 @@ CHANGES: dict[str, tuple[str, str, Callable[[str], object]]] = {
     "new service": (
         "POST",
         "credential-providers",
-        lambda url: released(url).create_service("slack", "Slack", "api_key"),
+        lambda url: released(url).create_service("slack", "Slack", "key"),
     ),
     "service": ("PUT", "credential-providers/an%20id", lambda url: released(url).change_service(SERVICE, name="G")),
     "no service": ("DELETE", "credential-providers/x", lambda url: released(url).delete_service("x")),

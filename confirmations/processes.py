@@ -1,0 +1,141 @@
+"""Which processes of Portico live: what a living one has in hand is never taken for a dead one's.
+
+On one machine the system knows. Of a process on another, silence tells: it counts its beats in the database while it
+has something in hand, and is given up when whoever looks has seen no new beat for `SILENT`, through looks that worked.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from uuid import uuid4
+
+from django.db.models import F
+
+from confirmations.models import Process
+
+SILENT = 20.0  # seconds
+
+_ids: dict[int, str] = {}  # by process id: a fork is another process
+_in_hand: Counter[tuple[str, str, str]] = Counter()  # what kind of thing, gateway, confirmation
+_lock = Lock()
+_heard: dict[str, tuple[int, float]] = {}  # by process: its last beat, and when it was first seen
+_looked = 0.0
+
+
+def my_id() -> str:
+    return _ids.setdefault(os.getpid(), uuid4().hex)
+
+
+def this_process() -> Process:
+    """The row that what this process has in hand refers to."""
+    facts = {"place": _place(), "pid": os.getpid(), "born": _born(os.getpid())}
+    return Process.objects.get_or_create(pk=my_id(), defaults=facts)[0]
+
+
+@contextmanager
+def in_hand(kind: str, gateway: str, confirmation_id: str) -> Iterator[None]:
+    take(kind, gateway, confirmation_id)
+    try:
+        yield
+    finally:
+        let_go(kind, gateway, confirmation_id)
+
+
+def take(kind: str, gateway: str, confirmation_id: str) -> None:
+    """To be done before there is a row, so that nobody finds the row and takes it for left."""
+    with _lock:
+        _in_hand[kind, gateway, confirmation_id] += 1
+
+
+def let_go(kind: str, gateway: str, confirmation_id: str) -> None:
+    with _lock:
+        _in_hand[kind, gateway, confirmation_id] -= 1
+        if not _in_hand[kind, gateway, confirmation_id]:
+            del _in_hand[kind, gateway, confirmation_id]
+
+
+def is_in_hand(kind: str, gateway: str, confirmation_id: str) -> bool:
+    """Whether this process sees to it."""
+    with _lock:
+        return (kind, gateway, confirmation_id) in _in_hand
+
+
+def beat() -> None:
+    with _lock:
+        is_busy = bool(_in_hand)
+    if is_busy:
+        Process.objects.filter(pk=my_id()).update(beats=F("beats") + 1)
+
+
+def listen() -> None:
+    """Note the beats of other processes. After a pause in which nobody could look, silence proves nothing."""
+    global _looked  # noqa: PLW0603
+    now = time.monotonic()
+    if now - _looked > SILENT / 2:
+        forget_heard()
+    _looked = now
+    beats = dict(Process.objects.exclude(pk=my_id()).values_list("pk", "beats"))
+    for process in _heard.keys() - beats.keys():
+        del _heard[process]
+    for process, count in beats.items():
+        if process not in _heard or _heard[process][0] != count:
+            _heard[process] = (count, now)
+
+
+def forget_heard() -> None:
+    """The database was away: it was for others, too."""
+    _heard.clear()
+
+
+def is_gone(process: Process) -> bool:
+    """Whether it has certainly died; False of one on another machine."""
+    if process.pk == my_id() or not process.place or process.place != _place():
+        return False
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's
+        return False
+    born = _born(process.pid)
+    return bool(born and process.born) and born != process.born
+
+
+def is_silent(process: Process) -> bool:
+    """Whether nobody has heard of it for too long."""
+    heard = _heard.get(process.pk)
+    return heard is not None and time.monotonic() - heard[1] > SILENT
+
+
+def purge() -> None:
+    """Forget processes that died and left nothing behind."""
+    for process in Process.objects.filter(hold=None, answering=None).exclude(pk=my_id()):
+        if is_gone(process) or is_silent(process):
+            Process.objects.filter(pk=process.pk, hold=None, answering=None).delete()
+
+
+@cache
+def _place() -> str:
+    """Where a process id means something: this machine, since it started, and this container. Empty: not known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"[:200]
+    except OSError:
+        return ""
+
+
+def _born(pid: int) -> str:
+    """When it started, as the system counts; "dead" of one that only waits to be reaped; empty: not known."""
+    try:
+        state, *more = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return ""
+    return "dead" if state in "ZX" else more[18]

@@ -1,0 +1,302 @@
+"""Approvals whose turn comes late, or whose sender may not send any more: sent, or the true reason is told."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from confirmations import holds, processes, turns
+from confirmations.models import Answering, FirstApproval, Hold, Process
+from gateway import Person
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.approving import ANA, BO, held, words
+from tests.stories.following import eventually
+from tests.stories.test_holding import arrived, post, sent, shown
+
+HOLD = 1.0  # seconds
+HISTORY = "/confirmations/history/"
+
+
+@pytest.fixture(scope="module")
+def trouble() -> Iterator[Embedded]:
+    with Embedded.start() as embedded:
+        yield embedded
+
+
+@pytest.fixture(scope="module")
+def late(trouble: Embedded) -> Iterator[Portico]:
+    server = Portico(trouble.url, APPROVAL_HOLD=str(HOLD)).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bo(late: Portico) -> Iterator[Visitor]:
+    visitor = arrived(late, BO)
+    yield visitor
+    visitor.session.close()
+
+
+@pytest.fixture
+def ana(late: Portico) -> Iterator[Visitor]:
+    visitor = arrived(late, ANA)
+    yield visitor
+    visitor.session.close()
+
+
+def answering(call: str) -> str:
+    return f"/api/v1/confirmation/{call}/respond"
+
+
+def test_approvals_that_wait_for_a_slow_gateway_are_all_sent(late: Portico, bo: Visitor, trouble: Embedded) -> None:
+    calls = [held(trouble, ANA, "delete_file", agent="File manager", path=str(number)) for number in range(25)]
+    for call in calls:
+        trouble.dial(fail={"path": answering(call), "delay": 6})
+    token = bo.csrf_token()
+    with ThreadPoolExecutor(8) as hands:
+        list(hands.map(lambda call: post(bo, token, call, "confirm"), calls))
+    eventually(lambda: set(calls) <= set(trouble.report()["ran"]), 30)
+    eventually(lambda: not unsent(late), 10)
+    assert "cancelled before it was sent" not in words(bo.reads("/confirmations/"))
+
+
+def unsent(portico: Portico) -> list[str]:
+    with closing(database(portico)) as rows:
+        return [row[0] for row in rows.execute("SELECT confirmation_id FROM confirmations_hold WHERE state != 'sent'")]
+
+
+def database(portico: Portico) -> sqlite3.Connection:
+    return sqlite3.connect(f"{portico.folder.name}/db.sqlite3", timeout=20, isolation_level=None)
+
+
+def test_an_approval_that_a_locked_database_makes_late_is_sent(late: Portico, bo: Visitor, trouble: Embedded) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="locked")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    with closing(database(late)) as rows:
+        rows.execute("BEGIN EXCLUSIVE")
+        until = time.monotonic() + HOLD + 4
+        eventually(lambda: time.monotonic() > until, HOLD + 5)
+        assert sent(trouble, call) == 0
+        rows.execute("COMMIT")
+    eventually(lambda: decisions(late, call) == [("approved", "confirmed")])
+    assert call in trouble.report()["ran"] and sent(trouble, call) == 1
+
+
+@contextmanager
+def chain_away(portico: Portico) -> Iterator[None]:
+    """No decision can be recorded meanwhile."""
+    with closing(database(portico)) as rows:
+        rows.execute("ALTER TABLE confirmations_chainhead RENAME TO away")
+        try:
+            yield
+        finally:
+            rows.execute("ALTER TABLE away RENAME TO confirmations_chainhead")
+
+
+def decisions(portico: Portico, call: str) -> list[tuple[str, str]]:
+    question = "SELECT kind, said FROM confirmations_decision WHERE confirmation_id = ?"
+    with closing(database(portico)) as rows:
+        return list(rows.execute(question, [call]))
+
+
+def test_an_approval_sent_while_the_database_is_away_is_recorded_as_it_was(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="away")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    with chain_away(late):
+        eventually(lambda: call in trouble.report()["ran"])
+        assert decisions(late, call) == []
+    eventually(lambda: decisions(late, call) == [("approved", "confirmed")])
+    assert sent(trouble, call) == 1
+
+
+def test_a_rejection_sent_while_the_database_is_away_is_recorded_as_it_was(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="away too")
+    token = bo.csrf_token()
+    with chain_away(late):
+        post(bo, token, call, "reject")
+        assert trouble.report()["answers"][call] == "reject"
+    eventually(lambda: decisions(late, call) == [("rejected", "rejected")])
+
+
+def test_an_approval_that_the_token_would_not_outlive_is_sent_at_once(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="token")
+    trouble.dial(token_lifetime=3600)
+    try:
+        lasting = arrived(late, BO)
+        trouble.dial(token_lifetime=HOLD + 1.5)
+        short = arrived(late, BO)
+    finally:
+        trouble.dial(token_lifetime=86400)
+    assert "Approved: delete_file" in words(short.posts(f"/confirmations/{call}/confirm/", page="/profile/").text)
+    assert call in trouble.report()["ran"]
+    later = held(trouble, ANA, "delete_file", agent="File manager", path="token that lasts")
+    assert "It is sent in 1 seconds" in words(lasting.posts(f"/confirmations/{later}/confirm/").text)
+    for visitor in (lasting, short):
+        visitor.session.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"roles": []}, "the roles of whoever gave it changed meanwhile"),
+        ({"tenantId": "elsewhere"}, "the roles of whoever gave it changed meanwhile"),
+        ({"isActive": False}, "the gateway no longer lets in whoever gave it"),
+    ],
+)
+def test_whoever_may_not_approve_any_more_sends_nothing(
+    bo: Visitor, ana: Visitor, trouble: Embedded, change: dict[str, object], why: str
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="may not")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    trouble.dial(person={"email": BO, **change})
+    try:
+        eventually(lambda: f"approval was cancelled before it was sent: {why}" in shown(ana, call))
+    finally:
+        trouble.dial(person={"email": BO, "roles": ["admin"], "tenantId": "acme", "isActive": True})
+    assert sent(trouble, call) == 0
+
+
+def test_who_signs_in_reads_of_an_approval_that_was_not_sent(late: Portico, bo: Visitor, trouble: Embedded) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="signed out")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    bo.posts("/logout/")
+    eventually(lambda: call in unsent(late))
+    eventually(lambda: any(kind == "cancelled" for kind, _ in decisions(late, call)))
+    landing = words(bo.signs_in(BO).text)
+    assert "Your approval of delete_file was cancelled before it was sent: the session" in landing
+    assert "cancelled before it was sent" not in words(bo.reads("/profile/"))
+
+
+@pytest.mark.parametrize("body", [{}, {"success": True}, {"success": True, "message": "OK"}])
+@pytest.mark.parametrize("how", ["confirm", "reject"])
+def test_an_answer_that_does_not_say_so_is_not_taken_for_a_success(
+    late: Portico, bo: Visitor, trouble: Embedded, how: str, body: dict[str, object]
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="said nothing")
+    trouble.dial(fail={"path": answering(call), "status": 200, "body": body})
+    post(bo, bo.csrf_token(), call, how)
+    eventually(lambda: decisions(late, call) == [("failed", "no answer")])
+    assert "did not say whether your answer arrived" in words(bo.reads(HISTORY))
+
+
+def test_an_answer_whose_record_still_says_that_nobody_answered_is_not_known_to_have_arrived(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="not written")
+    trouble.dial(record_lag=30)
+    try:
+        page = bo.posts(f"/confirmations/{call}/reject/", reason="no")
+    finally:
+        trouble.dial(record_lag=0)
+    assert "whether your answer arrived is not known" in words(page.text)
+    assert decisions(late, call) == [("failed", "rejected")]
+
+
+# What is told apart below the pages
+
+
+@pytest.fixture
+def bea(db: None) -> User:
+    return User.objects.refresh("http://gateway.example", Person("u1", "bea@example.com", "Bea", "acme", ()))
+
+
+@pytest.mark.django_db
+def test_an_answer_of_a_living_process_may_take_its_time() -> None:
+    with turns.alone("http://gateway.example", "call-1") as turn:
+        Answering.objects.update(since=timezone.now() - timedelta(hours=1))
+        turns.bury_dead()
+        assert Answering.objects.filter(pk=turn).exists()
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+@pytest.mark.django_db
+def test_a_process_on_this_machine_is_gone_when_the_system_says_so(other: subprocess.Popen[bytes]) -> None:
+    mine = processes.this_process()
+    assert not processes.is_gone(mine)
+    row = Process(pk="other", place=mine.place, pid=other.pid)
+    assert not processes.is_gone(row)
+    assert processes.is_gone(Process(pk="same id", place=mine.place, pid=other.pid, born="long ago"))
+    assert not processes.is_gone(Process(pk="elsewhere", place="another machine", pid=other.pid, born="long ago"))
+    row.born = "1"
+    other.kill()
+    eventually(lambda: processes.is_gone(row))  # though nobody has reaped it
+
+
+@pytest.mark.django_db
+def test_a_process_elsewhere_is_given_up_when_its_beats_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "SILENT", 1.0)
+    row = Process.objects.create(pk="elsewhere", place="another machine", pid=1)
+
+    def is_silent() -> bool:
+        processes.listen()
+        return processes.is_silent(row)
+
+    assert not is_silent()
+    eventually(is_silent)
+    processes.forget_heard()  # as when the database was away
+    assert not is_silent()
+    eventually(is_silent)
+    Process.objects.filter(pk=row.pk).update(beats=1)
+    assert not is_silent()
+
+
+def old(user: User, state: Hold.State, days: int, **facts: object) -> Hold:
+    ended = Now() - timedelta(days=days)
+    return Hold.objects.create(
+        gateway=user.gateway,
+        confirmation_id=f"call {Hold.objects.count()}",
+        user=user,
+        tool="delete_file",
+        state=state,
+        sends_at=ended,
+        ended_at=None if state in Hold.OPEN else ended,
+        **facts,
+    )
+
+
+def test_what_nobody_reads_any_more_is_forgotten(bea: User) -> None:
+    State = Hold.State
+    kept = [
+        old(bea, State.WAITING, 40),
+        old(bea, State.SENT, 0),
+        old(bea, State.CANCELLED, 2, why="Bea was signed out"),  # she has not read it
+    ]
+    for state, days, is_told, why in (
+        (State.SENT, 2, False, ""),
+        (State.CANCELLED, 2, True, "read"),
+        (State.CANCELLED, 40, False, "never read"),
+    ):
+        old(bea, state, days, is_told=is_told, why=why)
+    for number, age in enumerate((0, 2)):
+        first = FirstApproval.objects.create(gateway=bea.gateway, confirmation_id=f"call {number}", user=bea)
+        FirstApproval.objects.filter(pk=first.pk).update(at=timezone.now() - timedelta(days=age))
+    holds.purge()
+    assert list(Hold.objects.order_by("pk")) == kept
+    assert [first.confirmation_id for first in FirstApproval.objects.all()] == ["call 0"]
