@@ -32,7 +32,7 @@ from embedded import (
 )
 from embedded.auth import flexible_caller, jwt_caller
 from embedded.clock import iso, now
-from embedded.front import CrossOrigin, Watched
+from embedded.front import Bounded, CrossOrigin, Watched
 from embedded.replies import Refused, no_such_route
 from embedded.routes import Door, gateway_of, open_route
 from embedded.state import Gateway
@@ -87,7 +87,7 @@ def gateway_app(gateway: Gateway, *, has_dials: bool) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.gateway = gateway
-    return CrossOrigin(Watched(app, gateway) if has_dials else app)
+    return CrossOrigin(Bounded(Watched(app, gateway) if has_dials else app))
 
 
 async def health(gateway: Gateway, _: Request) -> JSONResponse:

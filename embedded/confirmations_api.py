@@ -1,6 +1,5 @@
 """Confirmations over plain requests: lists, one, and the three ways to answer."""
 
-import json
 import secrets
 from itertools import islice
 from typing import Any
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from embedded import holding
+from embedded import bodies, holding
 from embedded.audience import may_answer
 from embedded.auth import Caller
 from embedded.clock import iso, now
@@ -123,7 +122,7 @@ def answer(
 async def read_reason(request: Request) -> str | None:
     """No body and a body that is no JSON are no reason."""
     try:
-        return reason_in(json.loads(await request.body()))
+        return reason_in(bodies.read(await request.body()))
     except ValueError:
         return None
 

@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import jwt
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from embedded import bodies
+from embedded.replies import Refused, sentence
 from embedded.state import Failure, Gateway
 
 CORS = [
@@ -44,6 +46,35 @@ class CrossOrigin:
             await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send_with_headers)
             return
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class Bounded:
+    """Refuses bodies that are larger than we want to hold. The dials are no part of the gateway, and have no bound."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == "/_dials":
+            await self.app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        taken = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > bodies.LARGEST:
+                raise sentence(413, "Payload Too Large")
+            return message
+
+        try:
+            if int(length) > bodies.LARGEST:
+                raise sentence(413, "Payload Too Large")
+            await self.app(scope, receive_bounded, send)
+        except Refused as refusal:
+            await JSONResponse(refusal.body, refusal.status)(scope, receive, send)
 
 
 class Watched:
@@ -92,7 +123,7 @@ def replaying(body: bytes, receive: Receive) -> Receive:
 def note(gateway: Gateway, scope: Scope, body: bytes) -> dict[str, Any]:
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
-        document = json.loads(body[:NOTED]) if body else None
+        document = bodies.read(body[:NOTED]) if body else None
     except ValueError:
         document = body.decode(errors="replace")[:NOTED]
     return {

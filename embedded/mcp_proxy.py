@@ -1,7 +1,6 @@
 """The MCP proxy: calls of tool servers, under the access rules, held where a rule says so."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded import audit, holding, tool_lists
+from embedded import audit, bodies, holding, tool_lists
 from embedded.agents_api import bytes_of, patience
 from embedded.auth import Caller, session_user
 from embedded.ids import new_id
 from embedded.policy import DEFAULT_RISK, rule_for_tool, rules_for
-from embedded.replies import coded, forbidden
+from embedded.replies import coded, forbidden, sentence
 from embedded.routes import flexible_route
 from embedded.state import Answer, AuditEntry, Confirmation, Gateway, Rule, ToolProvider
 from embedded.streaming import Cut, Streamed, frame, while_connected
@@ -91,11 +90,13 @@ def denied(message: dict[str, Any], tool: str) -> JSONResponse:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Empty when the body is something else: the tool server then says so."""
+    """Empty when the body is something else. Raises `Refused` (400) for JSON that nobody could be shown."""
     try:
-        message = json.loads(body)
+        message = bodies.read(body)
+    except bodies.Unwritable as exc:
+        raise sentence(400, "Invalid JSON body") from exc
     except ValueError:
-        return {}
+        return {}  # the tool server says so
     return message if isinstance(message, dict) else {}
 
 

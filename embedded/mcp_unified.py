@@ -1,6 +1,5 @@
 """`/api/v1/mcp/mcp`: one MCP endpoint for the tools of every provider that the caller may use."""
 
-import json
 from typing import Any
 
 from starlette.requests import Request
@@ -8,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded import tool_lists
+from embedded import bodies, tool_lists
 from embedded.auth import Caller
 from embedded.mcp_proxy import Call, Upstream, call_tool, end_user_of
 from embedded.own_tools import MANAGEMENT
@@ -33,7 +32,7 @@ def routes() -> list[Route]:
 async def post(gateway: Gateway, request: Request, caller: Caller) -> ASGIApp:
     body = await request.body()
     try:
-        document = json.loads(body)
+        document = bodies.read(body)
     except ValueError:
         return failed({}, 400, -32700, "Parse error")
     message = document if isinstance(document, dict) else {}

@@ -12,7 +12,7 @@ from embedded.auth import Caller
 from embedded.clock import iso, now
 from embedded.ids import new_id
 from embedded.permissions import require
-from embedded.replies import read_fields, sentence
+from embedded.replies import read_fields, sentence, text_in
 from embedded.routes import jwt_route
 from embedded.state import CredentialProvider, Gateway
 
@@ -60,7 +60,7 @@ async def get(gateway: Gateway, request: Request, caller: Caller) -> JSONRespons
 async def create(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
     require(caller, "provider:create")
     body = await read_fields(request)
-    service_type, name, auth_type = body.get("serviceType"), body.get("name"), body.get("authType")
+    service_type, name, auth_type = body.get("serviceType"), text_in(body, "name"), body.get("authType")
     if not isinstance(service_type, str) or not service_type:
         raise sentence(400, "Service type is required")
     if not isinstance(name, str) or not name:
@@ -77,7 +77,7 @@ async def create(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
         if other.service_type == service_type and other.tenant_id in (None, tenant_id):
             raise sentence(409, f"Credential provider with service type '{service_type}' already exists")
     provider = CredentialProvider(
-        new_id(), service_type, name, body.get("description"), str(auth_type), body.get("config"), tenant_id
+        new_id(), service_type, name, text_in(body, "description"), str(auth_type), body.get("config"), tenant_id
     )
     gateway.credential_providers[provider.id] = provider
     doc = document(provider)
@@ -94,8 +94,8 @@ async def update(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
     if "authType" in body:
         refuse_unknown_kind(body["authType"])
         provider.auth_type = body["authType"]
-    provider.name = body.get("name", provider.name)
-    provider.description = body.get("description", provider.description)
+    provider.name = text_in(body, "name") or provider.name
+    provider.description = text_in(body, "description", provider.description)
     provider.is_active = bool(body.get("isActive", provider.is_active))
     if "config" in body:
         provider.config = unmasked(body["config"], provider.config)

@@ -1,10 +1,11 @@
 """Answers in the gateway's shapes, and the refusals that handlers raise."""
 
-import json
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+from embedded import bodies
 
 
 class Refused(Exception):
@@ -42,7 +43,7 @@ def no_such_route(request: Request) -> JSONResponse:
 async def read_json(request: Request) -> Any:
     """The body, whatever Content-Type it claims. Raises `Refused` (400) when it is not JSON."""
     try:
-        return json.loads(await request.body())
+        return bodies.read(await request.body())
     except ValueError as exc:
         raise sentence(400, "Invalid JSON body") from exc
 
@@ -54,12 +55,22 @@ async def read_fields(request: Request) -> dict[str, Any]:
 
 
 async def read_json_as_it_comes(request: Request) -> Any:
-    """As the routes do that do not expect broken JSON. Raises `Refused` (500)."""
+    """As the routes do that do not expect broken JSON. Raises `Refused` (500; 400 for what nobody could be shown)."""
     try:
-        return json.loads(await request.body())
+        return bodies.read(await request.body())
+    except bodies.Unwritable as exc:
+        raise sentence(400, "Invalid JSON body") from exc
     except ValueError as exc:
         message = "Expected property name or '}' in JSON at position 1"
         raise Refused(500, {"error": "Internal Server Error", "message": message}) from exc
+
+
+def text_in(body: dict[str, Any], name: str, default: Any = None) -> Any:
+    """The text at `name`; null is none. Raises `Refused` (400) for anything else."""
+    value = body.get(name, default)
+    if value is not None and not isinstance(value, str):
+        raise sentence(400, f"{name} must be a string")
+    return value
 
 
 def present(**members: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from embedded.clock import iso, iso_or_none, now
 from embedded.ids import new_id
 from embedded.permissions import require
 from embedded.policy import judged, rules_about
-from embedded.replies import read_fields, sentence
+from embedded.replies import read_fields, sentence, text_in
 from embedded.routes import jwt_route
 from embedded.state import Gateway, Rule
 
@@ -84,10 +84,10 @@ async def update(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
     rule = found(gateway, request, caller)
     refuse_unknown_words({"action": rule.action, **body})
     rule.action = body.get("action", rule.action)
-    rule.tool_pattern = body.get("toolPattern", rule.tool_pattern)
+    rule.tool_pattern = text_in(body, "toolPattern") or rule.tool_pattern
     rule.risk = body.get("riskLevel", rule.risk)
-    rule.confirmation_mode = body.get("confirmationMode", rule.confirmation_mode)
-    rule.description = body.get("description", rule.description)
+    rule.confirmation_mode = text_in(body, "confirmationMode", rule.confirmation_mode)
+    rule.description = text_in(body, "description", rule.description)
     rule.updated_at = now()
     return JSONResponse({"success": True, "rule": document(rule)})
 
@@ -147,11 +147,11 @@ def wished(
         *subject,
         provider_id,
         fields["action"],
-        fields.get("toolPattern") or "*",
+        text_in(fields, "toolPattern") or "*",
         fields.get("riskLevel"),
         caller.tenant_id,
-        fields.get("confirmationMode"),
-        fields.get("description"),
+        text_in(fields, "confirmationMode"),
+        text_in(fields, "description"),
         moment,
     )
 

@@ -11,7 +11,7 @@ from embedded import audit, holding
 from embedded.auth import Caller
 from embedded.mcp_proxy import end_user_of
 from embedded.policy import Verdict, judged, rules_about
-from embedded.replies import read_json_as_it_comes, sentence
+from embedded.replies import read_json_as_it_comes, sentence, text_in
 from embedded.routes import flexible_route
 from embedded.state import Answer, AuditEntry, Gateway
 from embedded.streaming import while_connected
@@ -29,6 +29,7 @@ async def evaluate(gateway: Gateway, request: Request, caller: Caller) -> JSONRe
     """While a person is asked not a byte is sent, headers included."""
     body = await fields_of(request)
     tool, provider_id = required(body, "toolName"), required(body, "providerId")
+    text_in(body, "agentId")
     end_user_id = end_user_of(gateway, request, caller)
     verdict = judged(rules_about(gateway, end_user_id, provider_id), tool)
     entry = audit.begin(gateway, caller, end_user_id, provider_id=provider_id, tool=tool, arguments=body.get("params"))
@@ -50,7 +51,7 @@ async def ask(
         caller_id=caller.id,
         end_user_id=entry.user_id,
         tenant_id=caller.tenant_id,
-        agent_id=caller.agent.id if caller.agent else body.get("agentId"),
+        agent_id=caller.agent.id if caller.agent else text_in(body, "agentId"),
         provider_id=entry.provider_id,
         tool=entry.tool,
         arguments=params if isinstance(params, dict) else None,
@@ -83,6 +84,9 @@ def decided(answer: Answer) -> dict[str, Any]:
 async def report(gateway: Gateway, request: Request, caller: Caller) -> JSONResponse:
     """What a tool has answered, for the log: for an entry of `evaluate`, or a new one."""
     body = await fields_of(request)
+    duration = body.get("durationMs", 0)
+    if not isinstance(duration, int | float):
+        raise sentence(400, "durationMs must be a number")
     entry = gateway.audit.get(str(body.get("auditId")))
     if entry is None:
         tool = required(body, "toolName", " (required when auditId is not provided)")

@@ -11,7 +11,7 @@ from embedded.auth import Caller
 from embedded.clock import iso, iso_or_none, now
 from embedded.ids import new_id
 from embedded.permissions import require
-from embedded.replies import present, read_fields, sentence
+from embedded.replies import present, read_fields, sentence, text_in
 from embedded.routes import jwt_route
 from embedded.state import Gateway, ToolProvider
 
@@ -65,10 +65,10 @@ async def create(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
         pattern=body["pattern"],
         endpoint=body["endpoint"],
         auth_type=auth_type,
-        upstream_secret=body.get("authSecret"),
+        upstream_secret=text_in(body, "authSecret"),
         tenant_id=caller.tenant_id,
         priority=body.get("priority", 0),
-        description=body.get("description"),
+        description=text_in(body, "description"),
     )
     gateway.tool_providers[provider.id] = provider
     return JSONResponse({"success": True, "provider": document(provider)}, 201)
@@ -79,13 +79,13 @@ async def update(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
     body = await read_fields(request)
     provider = found(gateway, request, caller)
     refuse_unknown_kind(body.get("authType", provider.auth_type))
-    provider.name = body.get("name", provider.name)
-    provider.pattern = body.get("pattern", provider.pattern)
-    provider.endpoint = body.get("endpoint", provider.endpoint)
+    provider.name = text_in(body, "name") or provider.name
+    provider.pattern = text_in(body, "pattern") or provider.pattern
+    provider.endpoint = text_in(body, "endpoint") or provider.endpoint
     provider.auth_type = body.get("authType", provider.auth_type)
-    provider.upstream_secret = body.get("authSecret", provider.upstream_secret)
+    provider.upstream_secret = text_in(body, "authSecret", provider.upstream_secret)
     provider.priority = body.get("priority", provider.priority)
-    provider.description = body.get("description", provider.description)
+    provider.description = text_in(body, "description", provider.description)
     provider.is_active = bool(body.get("isActive", provider.is_active))
     provider.updated_at = now()
     tool_lists.forget(provider)

@@ -12,7 +12,7 @@ from embedded.clock import iso, now
 from embedded.ids import new_id
 from embedded.people import Person, full_profile
 from embedded.permissions import require
-from embedded.replies import read_fields, sentence
+from embedded.replies import read_fields, sentence, text_in
 from embedded.routes import jwt_route
 from embedded.state import Gateway
 
@@ -58,8 +58,8 @@ async def create(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
             raise sentence(400, f"Invalid role: {role}")
     if gateway.person_by_email(email):
         raise sentence(409, "User with this email already exists")
-    tenant_id = body.get("tenantId") or None
-    person = Person(new_id(), email.lower(), body.get("name"), tenant_id, roles, password, now())
+    tenant_id = text_in(body, "tenantId") or None
+    person = Person(new_id(), email.lower(), text_in(body, "name"), tenant_id, roles, password, now())
     gateway.people[person.id] = person
     return JSONResponse({"success": True, "user": full_profile(person)}, 201)
 
@@ -76,8 +76,8 @@ async def update(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
     person = found(gateway, request)
     if "email" in body:
         person.email = free_email(gateway, person, body["email"])
-    person.name = body.get("name", person.name)
-    person.tenant_id = body.get("tenantId", person.tenant_id)
+    person.name = text_in(body, "name", person.name)
+    person.tenant_id = text_in(body, "tenantId", person.tenant_id)
     person.is_active = bool(body.get("isActive", person.is_active))
     person.updated_at = now()
     return JSONResponse({"success": True, "user": whole_profile(person)})
