@@ -40,9 +40,11 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has handlers of its own
     if not chosen.demo:
+        keep_private()
         return serve(chosen.host, chosen.port)
     gateway = start_embedded(f"http://{chosen.host}:{chosen.port}")
     try:
+        keep_private()
         prepare()
         say(chosen.host, chosen.port)
         return serve(chosen.host, chosen.port)
@@ -71,12 +73,16 @@ def serve(host: str, port: int) -> int:
         )
     import uvicorn  # noqa: PLC0415  (Daphne's users need not have it)
 
+    from config.bounds import LARGEST_SOCKET_FRAME  # noqa: PLC0415
+
     uvicorn.run(
         "config.asgi:application",
         host=host,
         port=port,
         log_level="warning",
+        http="config.bounds:BoundedProtocol",
         ws_per_message_deflate=False,
+        ws_max_size=LARGEST_SOCKET_FRAME,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
     return 0
@@ -88,10 +94,11 @@ def start_embedded(front: str) -> subprocess.Popen[str]:
     gateway = subprocess.Popen(
         [
             *(sys.executable, "-m", "embedded", "--port", env.str("EMBEDDED_PORT", default="0")),
-            *("--front-origin", front, "--secret", kept_secret("gateway")),
+            *("--front-origin", front),
             *("--dialect", env.str("EMBEDDED_DIALECT", default="released")),
         ],
         cwd=ROOT,
+        env={**os.environ, "EMBEDDED_SECRET": kept_secret("gateway")},  # a command line is read by everybody
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -112,9 +119,23 @@ def start_embedded(front: str) -> subprocess.Popen[str]:
 def kept_secret(name: str) -> str:
     place = KEPT / f"{name}.secret"
     if not place.exists():
-        place.touch(mode=0o600)
-        place.write_text(secrets.token_urlsafe(48))
+        fresh = KEPT / f"{name}.secret.{os.getpid()}"  # whole before it has its name, however this ends
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        fresh.rename(place)
     return place.read_text()
+
+
+def keep_private() -> None:
+    """What is written here is nobody else's on this machine: conversations, sessions, sealed tokens."""
+    os.umask(0o077)
+    database = env.str("DATABASE_URL", default=f"sqlite:///{ROOT / 'db.sqlite3'}")
+    if not database.startswith("sqlite"):
+        return
+    place = Path(database.partition("://")[2].removeprefix("/").partition("?")[0])
+    for file in (place, *(place.with_name(place.name + end) for end in ("-wal", "-shm"))):
+        if file.is_file():
+            file.chmod(0o600)
 
 
 def prepare() -> None:

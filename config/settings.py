@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -52,6 +53,11 @@ DEMO = env.bool("DEMO", default=False)  # set by `make demo` alone: one-click si
 SECRET_KEY = env.str("SECRET_KEY", default="only-for-development" if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY must be set: a long random text that only this installation knows.")
+if not (DEBUG or DEMO) and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
+    raise ImproperlyConfigured(
+        "SECRET_KEY must be random and at least 50 characters long: the tokens in sessions are sealed with it. "
+        'One is made by python -c "import secrets; print(secrets.token_urlsafe(48))".'
+    )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "config.urls"
@@ -129,6 +135,14 @@ AUTHENTICATION_BACKENDS = ["accounts.backends.GatewayBackend"]
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "agents:catalogue"
 SESSION_TOKEN_KEYS = env.list("SESSION_TOKEN_KEYS", default=[])  # Fernet keys, newest first; none: from SECRET_KEY
+for key in SESSION_TOKEN_KEYS:
+    try:
+        Fernet(key)
+    except ValueError:
+        sentence = "SESSION_TOKEN_KEYS must be Fernet keys: 32 bytes each, in URL-safe base64."
+        raise ImproperlyConfigured(sentence) from None
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # ends with the session it belongs to
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024**2  # bytes of a form
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (DEBUG or DEMO)
@@ -200,7 +214,9 @@ X_FRAME_OPTIONS = "DENY"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"()": "config.logs.LineFormatter", "format": "{levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }

@@ -3,7 +3,6 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config.health import healthz, readyz
 from credentials.views import auth_connect
 
 urlpatterns = [
@@ -13,6 +12,4 @@ urlpatterns = [
     path("credentials/", include("credentials.urls")),
     path("auth/connect", auth_connect),
     path("confirmations/", include("confirmations.urls")),
-    path("healthz", healthz),
-    path("readyz", readyz),
 ]

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import secrets
 import signal
 import sys
@@ -60,7 +61,9 @@ def read_options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000, help="0 takes a free one")
     parser.add_argument("--dialect", choices=DIALECTS, default="released")
-    parser.add_argument("--secret", help="signs the tokens; with the same one they survive a restart")
+    parser.add_argument(
+        "--secret", help="signs the tokens; with the same one they survive a restart (or EMBEDDED_SECRET)"
+    )
     parser.add_argument(
         "--front-origin",
         action="append",
@@ -73,7 +76,7 @@ def read_options(arguments: Sequence[str] | None) -> Options:
         host=given.host,
         port=given.port,
         dialect=DIALECTS[given.dialect],
-        secret=given.secret or secrets.token_urlsafe(32),
+        secret=given.secret or os.environ.get("EMBEDDED_SECRET") or secrets.token_urlsafe(32),
         front_origins=tuple(given.front_origin),
         has_dials=given.dials,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -27,7 +28,7 @@ DEMO_PASSWORD = "demo"  # noqa: S105  (of the embedded gateway's people, who are
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and request.user.is_authenticated:
-        return redirect(_next(request, request.GET.get("next", "")))
+        return HttpResponseRedirect(_next(request, request.GET.get("next", "")))
     if request.method == "GET":
         return _page(request, SignInForm(initial={"next": request.GET.get("next", "")}))
     form = SignInForm(_posted(request))
@@ -52,7 +53,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     tell_ended(replaced)
     login(request, user)
     keep(request.session, user.signed_in)
-    return redirect(_next(request, form.cleaned_data["next"]))
+    return HttpResponseRedirect(_next(request, form.cleaned_data["next"]))
 
 
 @require_POST
@@ -80,7 +81,9 @@ def _page(request: HttpRequest, form: SignInForm, status: int = 200) -> HttpResp
 
 
 def _next(request: HttpRequest, target: str) -> str:
-    """Where to go after signing in: on this host only."""
-    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+    """Where to go after signing in: a path of this host only, never a name that Django would look up."""
+    if target.startswith(("/", "http:", "https:")) and url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    ):
         return target
-    return settings.LOGIN_REDIRECT_URL
+    return reverse(settings.LOGIN_REDIRECT_URL)

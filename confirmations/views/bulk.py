@@ -21,7 +21,7 @@ from confirmations.turns import NotTaken
 @require_http_methods(["GET", "POST"])
 def bulk(request: SignedInRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
-    chosen = list(dict.fromkeys(Chosen.of(text) for text in given.getlist("item")))
+    chosen = list(dict.fromkeys(one for text in given.getlist("item") if (one := Chosen.of(text)).id))
     if request.method == "GET":
         return _ask(
             request, chosen, given.get("answer", ""), take_draft(request.user, reverse("confirmations:bulk"), "reason")

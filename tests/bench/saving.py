@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -49,7 +50,12 @@ def measure() -> Iterator[dict[str, Any]]:
 
 
 def saved_in(database: str, gateway: Embedded) -> str:
-    chosen = {"DEBUG": "", "SECRET_KEY": "of the bench", "DATABASE_URL": database, "GATEWAY_URL": gateway.url}
+    chosen = {
+        "DEBUG": "",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": database,
+        "GATEWAY_URL": gateway.url,
+    }
     environment = {**os.environ, **chosen}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
     command = [sys.executable, "-m", "tests.bench.saving", gateway.url, gateway.token("user@example.com")]

@@ -6,14 +6,17 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from embedded import ids
 from tests.embedded import Embedded
@@ -97,17 +100,22 @@ def test_a_taken_port_gets_a_clear_sentence() -> None:
     ("name", "value"), [("GATEWAY_URL", "gateway"), ("GATEWAY_DIALECT", "klingon"), ("GATEWAY_KIND", "other")]
 )
 def test_a_setting_that_cannot_be_right_is_named_at_the_start(name: str, value: str) -> None:
+    assert re.search(rf"{name} must be", refused(DEBUG="1", **{name: value}))
+
+
+def refused(**settings: str) -> str:
+    """What Portico says when it does not start with these."""
     answer = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
-        env={**os.environ, "DEBUG": "1", name: value},
+        env={**os.environ, **settings},
         capture_output=True,
         check=False,
         text=True,
         timeout=30,
     )
     assert answer.returncode != 0
-    assert re.search(rf"{name} must be", answer.stderr)
+    return answer.stderr
 
 
 def test_the_process_says_that_it_lives_and_can_serve(own_gateway: Embedded, own_portico: Portico) -> None:
@@ -118,6 +126,44 @@ def test_the_process_says_that_it_lives_and_can_serve(own_gateway: Embedded, own
     away = stranger.gets("/readyz")
     assert (away.status_code, away.json()["gateway"]) == (200, "away")
     stranger.session.close()
+
+
+def test_whether_it_can_serve_is_said_within_a_second_whatever_is_silent(own_portico: Portico) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # takes connections, and never answers
+        server = Portico(f"http://127.0.0.1:{silent.getsockname()[1]}").start()
+        stranger = Visitor(server)
+        for _ in range(2):
+            begun = time.monotonic()
+            answer = stranger.gets("/readyz")
+            assert time.monotonic() - begun < 2  # one, on a machine that does something else as well
+            assert (answer.status_code, answer.json()["gateway"]) == (200, "silent")
+        assert answer.json()["seconds"]["gateway"] > 0
+        stranger.session.close()
+        server.kill()
+        server.close()
+
+
+def test_a_process_that_can_serve_no_page_says_so_and_lives_on(own_portico: Portico) -> None:
+    ana = Visitor(own_portico)
+    ana.signs_in("user@example.com")
+    with closing(sqlite3.connect(f"{own_portico.folder.name}/db.sqlite3", isolation_level=None)) as database:
+        database.execute("DELETE FROM django_migrations WHERE app = 'agents'")
+        answer = ana.gets("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "without its tables")
+        database.execute("ALTER TABLE django_session RENAME TO away")
+        assert ana.gets("/healthz").json() == {"status": "ok"}  # a cookie makes it ask nobody
+        database.execute("ALTER TABLE away RENAME TO django_session")
+        database.execute("BEGIN IMMEDIATE")
+        assert ana.gets("/healthz").json() == {"status": "ok"}
+        database.execute("ROLLBACK")
+    ana.session.close()
+
+
+def test_keys_and_static_files_that_are_missing_make_it_unready(own_gateway: Embedded, tmp_path: Path) -> None:
+    server = Portico(own_gateway.url, DEBUG="", DEMO="1", STATIC_ROOT=str(tmp_path)).start()
+    answer = requests.get(f"{server.url}/readyz", timeout=5)
+    assert (answer.status_code, answer.json()["static files"]) == (503, "missing")
+    server.close()
 
 
 def test_daphne_serves_the_same(own_gateway: Embedded) -> None:
