@@ -17,7 +17,7 @@ from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 logger = logging.getLogger(__name__)
 
 RETRY_CHECK = 30  # seconds until an identity check that could not be made is tried again
-PATIENCE = 2.0  # seconds that a socket waits for the gateway's word before it is opened all the same
+PATIENCE = 1.0  # seconds that a socket waits for the gateway's word before it is opened all the same
 REMEMBERED = 10_000  # sessions
 ROLES_CHANGED = "Your roles changed. Please sign in again."
 

@@ -45,6 +45,7 @@ RECORDED_WITHIN = 2.0  # seconds: gateways let go of a call first and write down
 STAYS = 6.0  # seconds that a decided item stays in its place
 FRESH = LOOK_AGAIN + 1  # seconds for which what was read may be shown on a page
 LINGER = 10.0  # seconds that the stream outlives the last page, since people go from page to page
+FIRST_WORD = 0.9  # seconds until a page is told that nothing has come yet; it is tried on
 OPENING = 15.0  # seconds until a gateway that accepts but says nothing counts as away
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts
 FRAMES_KEPT, BYTES_KEPT = 1000, 8 * 1024 * 1024  # of a socket that does not keep up; then it gets the whole queue
@@ -257,6 +258,7 @@ class Hub:
 
     async def _run(self) -> None:
         publishing = asyncio.create_task(self._publish())
+        first_word = self.loop.call_later(FIRST_WORD, self._admit_silence)
         try:
             while self._sessions:
                 session = max(self._sessions.values(), key=lambda one: one.lasts_until)
@@ -278,7 +280,12 @@ class Hub:
             logger.exception("the confirmation bridge ended")
             self._end_all("Live updates stopped. Please reload the page.")
         finally:
+            first_word.cancel()
             await self._close(publishing)
+
+    def _admit_silence(self) -> None:
+        if self.state == "connecting":
+            self._set_state("reconnecting")
 
     async def _close(self, publishing: asyncio.Task[None]) -> None:
         if self._linger is not None:

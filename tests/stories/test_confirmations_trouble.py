@@ -238,3 +238,17 @@ def test_nobody_follows_a_run_whom_the_gateway_takes_no_more(frail: Embedded, ar
     assert all(name != "end" for _, name, _ in events)  # closed long before the story's end, though no page was open
     frail.dial(reset=True)
     assert ana.gets(f"/runs/{run}/events/").status_code == 401
+
+
+def test_a_silent_gateway_is_told_within_two_seconds(frail: Embedded, arrive: Arriving) -> None:
+    """Whether it holds its tongue on the stream, or on the list after it."""
+    bo = arrive(BO)
+    listed = "/api/v1/confirmations/list" if frail.dialect == "guide" else "/api/v1/stream/pending"
+    for path in ("/api/v1/stream", listed):
+        frail.dial(fail={"path": path, "delay": 3, "times": 1})
+        with open_page(bo) as page:
+            page.sees(lambda page: page.state == "reconnecting", 2)
+            frail.dial(fail=None)
+            page.sees(lambda page: page.state == "live", BACK)
+        bo.posts("/logout/")  # else the next page would find the line as this one left it
+        bo.signs_in(BO)
