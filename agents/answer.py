@@ -122,6 +122,12 @@ class Answer:
             with self._lock:
                 self._put_below("sloppy", passed_over=passed_over, lacks_start=lacks_start)
 
+    def say_what_was_left_out(self, messages: int) -> None:
+        """How many messages of the conversation the agent was not sent, where any."""
+        if messages:
+            with self._lock:
+                self._put_below("shortened", left_out=messages)
+
     def break_off(self) -> None:
         """Nothing more will come: what was in progress becomes a block, and what did not end says so."""
         with self._lock:

@@ -174,6 +174,8 @@ def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open:
             return render_to_string("agents/_usage.html", {"entries": usage_of(part)})
         case "sloppy":
             return render_to_string("agents/_sloppy.html", {"sentence": sloppy(part)})
+        case "shortened":
+            return render_to_string("agents/_shortened.html", {"sentence": shortened(part)})
     if part.get("role") or part.get("name"):
         return said(part)
     return text(part["text"]) if part["text"] else mark_safe("")
@@ -227,6 +229,12 @@ def lines_of(content: dict[str, Any] | str) -> list[dict[str, str]]:
             elif isinstance(item, str | int | float):
                 lines.append({"name": "" if isinstance(value, list) else name, "text": str(item)})
     return [line for line in lines if line["text"]][:SHOWN_LINES]
+
+
+def shortened(part: Part) -> str:
+    count = part["left_out"]
+    said = "the first message was" if count == 1 else f"the first {count} messages were"
+    return f"This conversation is long: {said} not sent to the agent."
 
 
 def sloppy(part: Part) -> str:

@@ -57,6 +57,8 @@ def part(one: Part, asked: Mapping[str, str]) -> str:
             return "".join(
                 f"*{told['counts']}{' by ' if told['who'] else ''}{told['who']}*\n\n" for told in pieces.usage_of(one)
             )
+        case "shortened":
+            return f"*{pieces.shortened(one)}*\n\n"
         case "sloppy":
             return f"*{pieces.sloppy(one)}*\n\n"
     return _value(one)

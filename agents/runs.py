@@ -96,6 +96,7 @@ class LiveRun:
     question: RunAgentInput
     missing: tuple[MissingService, ...]  # what `credentials-check` said before the agent is asked
     known: Mapping[str, Part] = field(default_factory=dict)  # what earlier runs on the message said, by id
+    left_out: int = 0  # messages of the conversation that the question does not hold
     answer: Answer = field(init=False)
     task: asyncio.Task[None] | None = None
     cancelled_as: Ending = STOPPED
@@ -105,6 +106,7 @@ class LiveRun:
 
     def __post_init__(self) -> None:
         self.answer = Answer(self.agent_id, self.known)
+        self.answer.say_what_was_left_out(self.left_out)
 
     @property
     def log(self) -> RunLog:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ag_ui.core import Message as AgUiMessage
 from ag_ui.core import ResumeEntry, RunAgentInput, UserMessage
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import limits
@@ -70,13 +72,12 @@ class NotTheLast(CannotBegin):
 def say(
     gateway: Gateway, conversation: Conversation, text: str, key: uuid.UUID | None, replaced: Message | None = None
 ) -> Run:
-    """Keep the message and start its run; the same key again gives the run that there is.
+    """Keep the message, then start its run; the same key again gives the run that there is.
 
     The message may be an edited one: what it replaces, and all that was said since, is kept but told no more.
 
-    Raises StillAnswering, Deleted; and SignedOut before anything is kept: the agent would refuse the token, too.
+    Raises StillAnswering, Deleted; and SignedOut, with nothing kept: the agent would refuse the token, too.
     """
-    missing = _missing(gateway, conversation)
     message = Message(conversation=conversation, text=text, key=key or uuid.uuid4())
     run = Run(message=message)
     with runs.starting(run.id):
@@ -89,6 +90,7 @@ def say(
                     raise StillAnswering
                 if conversation.messages.exists():  # else it has just begun, and was counted then
                     _keep_pace(conversation.user_id)
+                asking = list(_asking(conversation))
                 run.resume = _leave_open_questions(conversation)
                 message.save()
                 if replaced is not None:
@@ -98,6 +100,14 @@ def say(
                 Conversation.objects.filter(id=conversation.id).update(updated_at=timezone.now())
         except IntegrityError:  # the same key at the same moment: the other request has it
             return last_run(conversation.messages.get(key=message.key))
+        try:
+            missing = _missing(gateway, conversation)
+        except SignedOut:  # what was typed becomes a draft, and what it would have replaced stays
+            with transaction.atomic():
+                message.delete()
+                for one in asking:
+                    Run.objects.filter(id=one.id).update(status=Run.Status.ASKING, interrupts=one.interrupts)
+            raise
         _start(gateway, conversation, message, run, missing)
     return run
 
@@ -155,11 +165,15 @@ def _keep_pace(person: int) -> None:
 def _leave_open_questions(conversation: Conversation) -> list[dict[str, Any]]:
     """Whoever writes something else leaves what was asked unanswered: the agent is told so."""
     told: list[dict[str, Any]] = []
-    for run in Run.objects.filter(message__conversation=conversation, status=Run.Status.ASKING):
+    for run in _asking(conversation):
         left = interrupts.left(run.interrupts)
         told += interrupts.entries(left)
         Run.objects.filter(id=run.id).update(status=Run.Status.FINISHED, interrupts=left)
     return told
+
+
+def _asking(conversation: Conversation) -> QuerySet[Run]:
+    return Run.objects.filter(message__conversation=conversation, status=Run.Status.ASKING)
 
 
 def _one_at_a_time(conversation: Conversation) -> None:
@@ -203,14 +217,15 @@ def _missing(gateway: Gateway, conversation: Conversation) -> tuple[MissingServi
 def _start(
     gateway: Gateway, conversation: Conversation, message: Message, run: Run, missing: tuple[MissingService, ...]
 ) -> None:
-    earlier = list(conversation.messages.filter(id__lt=message.id, replaced_by=None).prefetch_related("runs"))
+    question, left_out = _question(conversation, message, run)
     live = runs.LiveRun(
         id=run.id,
         user_id=conversation.user_id,
         agent_id=conversation.agent_id,
         conversation_path=conversation.get_absolute_url(),
         gateway=gateway,
-        question=_question(conversation, earlier, message, run),
+        question=question,
+        left_out=left_out,
         missing=missing,
         known={
             part["id"]: part
@@ -240,22 +255,39 @@ def asked_in(run: Run) -> list[dict[str, Any]]:
     return [one["interrupt"] for one in run.interrupts]
 
 
-def _question(conversation: Conversation, earlier: Sequence[Message], message: Message, run: Run) -> RunAgentInput:
-    """What the agent is asked: the finished exchanges before, and the new message."""
-    said: list[AgUiMessage] = []
-    for old in earlier:
+def _exchanges(conversation: Conversation, message: Message) -> Iterator[list[AgUiMessage]]:
+    """What was said and answered before this message, the newest first; none of a message without an answer."""
+    earlier = conversation.messages.filter(id__lt=message.id, replaced_by=None).prefetch_related("runs")
+    for old in earlier.order_by("-id").iterator(chunk_size=50):
+        said: list[AgUiMessage] = []
         finished = [answer for answer in old.runs.all() if answer.status == Run.Status.FINISHED]
         if finished:
             said.append(UserMessage(id=str(old.key), content=old.text))
             for answer in [*_resumed_by(finished[-1], finished), finished[-1]]:
                 said += as_messages(str(answer.id), answer.parts)
+        yield said
+
+
+def _question(conversation: Conversation, message: Message, run: Run) -> tuple[RunAgentInput, int]:
+    """What the agent is asked: the finished exchanges before, and the new message; and how many messages before had to
+    be left out, the oldest, since the conversation is longer than `CONVERSATION_LIMIT`.
+    """
+    exchanges: list[list[AgUiMessage]] = []
+    room = settings.CONVERSATION_LIMIT
+    for exchange in _exchanges(conversation, message):
+        room -= sum(len(one.model_dump_json().encode()) for one in exchange)
+        if room < 0:
+            break
+        exchanges.append(exchange)
+    before = conversation.messages.filter(id__lt=message.id, replaced_by=None).count()
+    said = [one for exchange in reversed(exchanges) for one in exchange]
     said.append(UserMessage(id=str(message.key), content=message.text))
     chain = _resumed_by(run, list(message.runs.all()))
     ended = {part["id"] for answer in chain for part in answer.parts if part.get("result") is not None and "id" in part}
     for answer in chain:
         pending = {str(one.get("toolCallId")) for one in asked_in(answer)} - ended
         said += as_messages(str(answer.id), answer.parts, pending)
-    return RunAgentInput(
+    question = RunAgentInput(
         thread_id=str(conversation.id),
         run_id=str(run.id),
         state={},
@@ -265,3 +297,4 @@ def _question(conversation: Conversation, earlier: Sequence[Message], message: M
         forwarded_props={},
         resume=[ResumeEntry.model_validate(entry) for entry in run.resume] or None,
     )
+    return question, before - len(exchanges)

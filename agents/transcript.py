@@ -9,6 +9,7 @@ A part is a plain JSON object with a `kind`, and a `key` that is its own within 
 - `agent` (a sub-agent): `id`, `name`, `about`, `state` ("running", "done", "asking", "failed"), `problem`, `parts`
 - below the answer, once each: `state` (`value`), `others` (`count`, `events`), `usage` (`entries`),
   `sloppy` (`passed_over`, `lacks_start`: what was no valid AG-UI)
+  `shortened` (`left_out`: messages of the conversation that the agent was not sent, since it had grown too long)
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from ag_ui.core import (
 )
 
 Part = dict[str, Any]
-FOOT = ("state", "others", "usage", "sloppy")  # kinds that stand below the answer, in this order
+FOOT = ("state", "others", "usage", "sloppy", "shortened")  # kinds that stand below the answer, in this order
 LARGEST_VALUE = 1_000_000  # characters of JSON that one value of an agent may have, to be kept whole
 MOST_OTHERS = 500  # events without a place of their own that are kept; all are counted
 

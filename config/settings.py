@@ -63,6 +63,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 ANSWER_LIMIT = env.int("ANSWER_LIMIT", default=64 * 1024 * 1024)  # bytes of one answer, over all its events
+CONVERSATION_LIMIT = env.int("CONVERSATION_LIMIT", default=8 * 1024 * 1024)  # bytes of it that an agent is sent
 SHUTDOWN_GRACE = env.float("SHUTDOWN_GRACE", default=2.0)  # seconds that running answers go on after SIGTERM
 
 # The gateway

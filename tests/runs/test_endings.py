@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import requests
 from ag_ui.core import RunAgentInput, UserMessage
 from django.db import OperationalError
 
@@ -23,7 +24,7 @@ from gateway import Gateway, streams
 from tests.embedded import Embedded
 from tests.portico import BOTH, Portico, Visitor
 from tests.runs.asking import begin, source_of, told
-from tests.stories.following import events_of, eventually, plain, transcript, watched
+from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
 
 SOON = {"rate": 40, "count": 120, "story": "geese"}  # three seconds
 LATE = {"rate": 40, "count": 8000, "story": "tides"}
@@ -190,3 +191,47 @@ def test_an_end_is_kept_however_long_the_database_does_not_take_it(own_portico: 
     page = plain(ana.reads(path))
     assert "Portico was restarted" not in page and source_of(ana, run) == told(wanted)
     ana.session.close()
+
+
+def test_a_message_is_kept_before_anything_is_asked_of_the_gateway(own_portico: Portico, own_gateway: Embedded) -> None:
+    ana = Visitor(own_portico)
+    ana.signs_in("user@example.com")
+    path, run = begin(ana, {"rate": 100, "count": 5, "story": "herons"})
+    assert watched(ana, run)[1] == "finished"
+    own_gateway.dial(fail={"path": f"/api/v1/agents/{ids.METRONOME}/credentials-check", "delay": 30, "times": 9})
+    ana.gets(path)  # has a form token, and asks too
+    with (
+        ThreadPoolExecutor(1) as threads,
+        closing(sqlite3.connect(f"{own_portico.folder.name}/db.sqlite3")) as database,
+    ):
+        lost = threads.submit(ana.posts, f"{path}messages/", path, message="keep this")
+        said = "SELECT count(*) FROM agents_message WHERE text = 'keep this'"
+        eventually(lambda: database.execute(said).fetchone() == (1,), 5)
+        own_portico.kill()
+        with pytest.raises(requests.ConnectionError):
+            lost.result()
+    own_portico.start()
+    own_gateway.dial(fail=None)
+    page = plain(ana.reads(path))
+    assert "keep this" in page and "Portico was restarted while the agent was answering." in page
+    ana.session.close()
+
+
+def test_a_conversation_that_grew_too_long_is_sent_from_its_newest_part_on(own_gateway: Embedded) -> None:
+    server = Portico(own_gateway.url, GATEWAY_AGENTS=ids.ECHO, CONVERSATION_LIMIT="4000").start()
+    ana = Visitor(server)
+    ana.signs_in("user@example.com")
+    page = ana.posts(f"/agents/{ids.ECHO}/", message="number 0 " + "x" * 500)
+    path = page.url.removeprefix(server.url)
+    for number in range(1, 6):
+        assert watched(ana, run_of(page.text))[1] == "finished"
+        assert "not sent to the agent" not in page.text or number > 2
+        page = ana.posts(f"{path}messages/", page=path, message=f"number {number} " + "x" * 500)
+    assert watched(ana, run_of(page.text))[1] == "finished"
+    assert re.search("This conversation is long: the first ([2-4]) messages were not sent", plain(ana.reads(path)))
+    asked = [one["body"] for one in own_gateway.received() if one["path"].endswith("/invoke")][-1]
+    sent = json.dumps(asked)
+    assert "number 5" in sent and "number 4" in sent and "number 0" not in sent
+    assert sum(len(json.dumps(one)) for one in asked["messages"]) < 6000
+    ana.session.close()
+    server.close()
