@@ -15,7 +15,7 @@ import requests
 from tests.embedded import Embedded
 from tests.portico import BOTH, ROOT, Portico, Visitor, free_port
 from tests.servers import postgres_server, redis_server
-from tests.stories.approving import ANA, BO, OpenPage, held, live_page, open_page, resolved_elsewhere
+from tests.stories.approving import ANA, BO, OpenPage, held, live_page, open_page, resolved_elsewhere, words
 from tests.stories.following import eventually
 
 BACK = 35.0  # seconds in which a page has to be right again by itself
@@ -189,6 +189,7 @@ def test_what_was_being_sent_when_a_process_or_its_database_went_is_on_record(fr
         assert bo.posts(f"/confirmations/{unrecorded}/reject/", reason="no").status_code == 500
         database.execute("ALTER TABLE away RENAME TO confirmations_chainhead")
     assert frail.report()["answers"][unrecorded] == "reject"
-    eventually(lambda: "whether it arrived is not known" in bo.reads("/confirmations/history/?tool=unrecorded"))
+    eventually(lambda: "Rejected by you" in words(bo.reads("/confirmations/history/?tool=unrecorded")))
+    assert "whether it arrived is not known" not in bo.reads("/confirmations/history/?tool=unrecorded")
     bo.session.close()
     server.close()
