@@ -13,3 +13,4 @@ urlpatterns = [
     path("auth/connect", auth_connect),
     path("confirmations/", include("confirmations.urls")),
 ]
+handler500 = "config.errors.broken"
