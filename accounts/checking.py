@@ -13,6 +13,7 @@ from django.conf import settings
 
 from accounts.sessions import GatewaySession, end, name_of, tell_ended
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
+from gateway.tokens import claims_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ def verdict(kept: GatewaySession) -> tuple[str, float]:
     except GatewayError:
         logger.warning("the gateway could not say who this is", exc_info=True)
         return "", kept.checked_at
+    if claims_of(kept.token).get("sub", person.id) != person.id:
+        logger.warning("the gateway takes a session's token for somebody else's")
+        return SignedOut.message, now
     if person.roles != tuple(sorted(kept.roles)) or person.tenant != kept.tenant:
         return ROLES_CHANGED, now
     return "", now

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from gateway import SignedIn
 
 
+def cut(text: str, most: int) -> str:
+    """At most so many characters: columns are no longer. Not for ids, of which two could become one."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 class UserManager(BaseUserManager["User"]):
     def refresh(self, gateway: str, person: Person) -> User:
         """The row of this person of this gateway, made or brought up to date."""
@@ -22,8 +27,8 @@ class UserManager(BaseUserManager["User"]):
             gateway_id=person.id,
             defaults={
                 "subject": f"{gateway} {person.id}",
-                "email": person.email,
-                "name": person.name,
+                "email": cut(person.email, 320),
+                "name": cut(person.name, 200),
                 "tenant": person.tenant,
                 "roles": list(person.roles),
             },

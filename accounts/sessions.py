@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 
@@ -20,7 +20,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 
 from accounts import bus
-from gateway import Gateway, SignedIn
+from gateway import Gateway, SignedIn, clock
 
 KEPT_AT = "gateway"  # the session's key for all of this
 
@@ -32,7 +32,7 @@ class GatewaySession:
     token: str = field(repr=False)
     tenant: str
     roles: tuple[str, ...]
-    expires_at: datetime | None
+    expires_at: datetime | None  # by our own clock
     checked_at: float  # Unix seconds of the last time the gateway confirmed this person
 
     @property
@@ -69,13 +69,27 @@ def opened(text: str) -> str:
 
 def keep(session: SessionBase, signed_in: SignedIn) -> None:
     """Put what a sign-in gave into the session."""
+    expires_at = _ends(signed_in)
     session[KEPT_AT] = {
         "token": sealed(signed_in.token),
         "tenant": signed_in.person.tenant,
         "roles": list(signed_in.person.roles),
-        "expires_at": signed_in.expires_at.isoformat() if signed_in.expires_at else None,
+        "expires_at": expires_at.isoformat() if expires_at else None,
         "checked_at": time.time(),
     }
+
+
+def _ends(signed_in: SignedIn) -> datetime | None:
+    """When a token that was issued just now ends, by our own clock: the gateway's may be far from it."""
+    now = datetime.now(UTC)
+    try:
+        if signed_in.lifetime is not None:
+            return now + timedelta(seconds=signed_in.lifetime)
+        if signed_in.expires_at is not None:
+            return now + (signed_in.expires_at - clock.now(settings.GATEWAY_URL))
+    except OverflowError:  # it outlives the calendar
+        pass
+    return None
 
 
 def gateway_session(session: SessionBase) -> GatewaySession | None:

@@ -10,15 +10,15 @@ from accounts.requests import SignedInRequest
 from agents.left import left_behind
 from agents.models import Conversation, KnownAgent
 from gateway import Agent, Gateway
-from gateway.errors import NotAllowed, NotFound
-from gateway.types import LISTS_AGENTS
+from gateway.errors import MalformedReply, NotAllowed, NotFound
+from gateway.types import LISTS_AGENTS, Rows
 
 __all__ = ["known_agents", "left_behind"]
 
 AT_ONCE = 8  # calls to the gateway
 
 
-def known_agents(request: SignedInRequest) -> list[Agent]:
+def known_agents(request: SignedInRequest) -> Rows[Agent]:
     """The agents that this person can be offered: all, where they may list them, else the ones known by id."""
     if LISTS_AGENTS.intersection(request.kept.roles):
         try:
@@ -29,11 +29,16 @@ def known_agents(request: SignedInRequest) -> list[Agent]:
     talked = Conversation.objects.filter(user=request.user).values_list("agent_id", flat=True).distinct()
     ids = list(dict.fromkeys([*settings.GATEWAY_AGENTS, *used, *talked]))
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return [agent for agent in threads.map(lambda agent_id: _agent(request.gateway, agent_id), ids) if agent]
+        found = list(threads.map(lambda agent_id: _agent(request.gateway, agent_id), ids))
+    agents = Rows(agent for agent in found if isinstance(agent, Agent))
+    agents.unreadable = sum(isinstance(agent, MalformedReply) for agent in found)
+    return agents
 
 
-def _agent(gateway: Gateway, agent_id: str) -> Agent | None:
+def _agent(gateway: Gateway, agent_id: str) -> Agent | MalformedReply | None:
     try:
         return gateway.agent(agent_id)
     except (NotFound, NotAllowed):
         return None
+    except MalformedReply as exc:
+        return exc

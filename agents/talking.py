@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import limits
-from accounts.models import User
+from accounts.models import User, cut
 from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run
 from agents.transcript import as_messages, every
@@ -24,6 +24,9 @@ from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut
 
 TITLE_LENGTH = 60  # characters
+
+
+AGENT_NAME_LENGTH = 200  # characters
 
 
 class CannotBegin(Exception):
@@ -52,7 +55,7 @@ def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Convers
     KnownAgent.objects.get_or_create(user=user, agent_id=agent.id)
     line = " ".join(text.split())
     title = line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
-    named = {"user": user, "agent_id": agent.id, "agent_name": agent.name, "title": title}
+    named = {"user": user, "agent_id": agent.id, "agent_name": cut(agent.name, AGENT_NAME_LENGTH), "title": title}
     same = uuid.uuid5(uuid.NAMESPACE_OID, f"{user.pk} {key}") if key else uuid.uuid4()  # also for two at one moment
     return Conversation.objects.get_or_create(id=same, defaults=named)[0]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from confirmations.characters import Text, marked
 from confirmations.detail import as_text
-from gateway import AuditEntry, Confirmation, Gateway
+from gateway import AuditEntry, Confirmation, Gateway, clock
 from gateway.errors import GatewayError, SignedOut
 
 AROUND = timedelta(seconds=10)  # the entry is made just before the call is held
@@ -41,7 +41,7 @@ def aftermath_of(gateway: Gateway, call: Confirmation) -> Aftermath:
         return Aftermath(UNKNOWN, "info")
     for entry in page.entries:
         if entry.confirmation_id == call.id:  # nothing less is certain: a call may be made twice in a second
-            is_fresh = call.resolved_at is not None and datetime.now(UTC) - call.resolved_at < FOLLOWED
+            is_fresh = call.resolved_at is not None and clock.now(gateway.url) - call.resolved_at < FOLLOWED
             return _told_by(entry, is_fresh=is_fresh)
     return Aftermath(UNKNOWN, "info")
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 SESSION_ENDED = 4401  # close code: sign in again, coming back is of no use
 TOO_MANY = 4429  # close code: come back later
 TOO_MANY_PAGES = "Too many pages of Portico are open. Close some; this one is right whenever you load it."
+COME_BACK = 1012  # close code: what told the socket ended, and another one begins with whoever comes back
 
 
 class QueueConsumer(AsyncJsonWebsocketConsumer):
@@ -77,7 +78,7 @@ class QueueConsumer(AsyncJsonWebsocketConsumer):
                     return
                 async for frame in frames:
                     await self.send(text_data=frame)
-            await self.close(SESSION_ENDED)
+            await self.close(SESSION_ENDED if frames.is_signed_out else COME_BACK)
         except OSError:  # the page was closed while a frame was on its way
             pass
         except Exception:

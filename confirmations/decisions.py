@@ -28,6 +28,7 @@ from gateway.errors import (
     NotFound,
     SignedOut,
 )
+from gateway.types import is_status
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
@@ -109,10 +110,11 @@ def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
 
     Raises NotTaken for the approval of a call that the gateway lost: it would say yes, and run nothing.
     """
-    if any(one.id == asked.id for one in by.gateway.pending()):
+    held = by.gateway.pending()
+    if any(one.id == asked.id for one in held):
         return asked
     written = until_recorded(by.gateway, asked.id) or asked
-    if state_of(written) == "waiting" and given.approve:
+    if state_of(written) == "waiting" and held.is_whole and given.approve:
         raise NotTaken(f"{LOST}.")
     return written
 
@@ -225,8 +227,8 @@ def _send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
     decided = partial(Decided, by, asked, given)
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
-    except AlreadyResolved:
-        return decided(_already(by, by.gateway.confirmation(asked.id)), Reply("already resolved"))
+    except AlreadyResolved as exc:
+        return decided(_resolved_before(by, asked, exc.status_was), Reply("already resolved"))
     except NotFound:
         return decided(gone(), Reply("not found"))
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
@@ -246,6 +248,17 @@ def _accepted(by: Answerer, asked: Confirmation, answer: Answer, reason: str) ->
         return Outcome(now, "approved", verdict, f"Approved, but {NOTHING_RAN}.", "warning")
     word = "Approved" if answer.approved else "Rejected"
     return Outcome(now, state_of(now), verdict, f"{word}: {asked.tool}", "success")
+
+
+def _resolved_before(by: Answerer, asked: Confirmation, status_was: str) -> Outcome:
+    """The gateway refused the answer, since there was one: as its record has it, else as the refusal itself says."""
+    record = until_recorded(by.gateway, asked.id) or asked
+    if state_of(record) == "waiting" and is_status(status_was):
+        record = replace(record, status=status_was)
+    if state_of(record) != "waiting":
+        return _already(by, record)
+    sentence = "The gateway says that this call was already resolved, and does not say how. Please look again."
+    return Outcome(record, "waiting", "", sentence, "warning")
 
 
 def _already(by: Answerer, record: Confirmation) -> Outcome:

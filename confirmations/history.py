@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,13 +11,11 @@ from heapq import merge
 from itertools import islice
 from typing import Literal, NamedTuple, TypeVar
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from confirmations.filters import Filters
-from confirmations.hub import now_of
 from confirmations.identity import Identity
-from confirmations.items import Names, State, is_waiting, state_of
+from confirmations.items import Names, State, state_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
 from gateway import MOST_LISTED, Confirmation, Gateway
@@ -63,6 +61,7 @@ class Listed(NamedTuple):
 
     calls: Sequence[tuple[Confirmation, State]]
     is_cut: bool  # there may be older ones
+    unreadable: int = 0  # rows that make no sense
 
 
 def told_by_gateway(gateway: Gateway, identity: Identity) -> Listed:
@@ -70,18 +69,14 @@ def told_by_gateway(gateway: Gateway, identity: Identity) -> Listed:
     calls = [one for one in listed if identity.may_answer(one)]
     open_calls = any(one.status == "pending" for one in calls)
     lost = {one.id for one in gateway.unanswered().lost} if open_calls else set()
-    now = now_of(identity)
-    told = [(one, _state(one, lost, now)) for one in calls]
+    told = [(one, _state(one, lost)) for one in calls]
     told.sort(key=lambda one: one[0].asked_at, reverse=True)
-    return Listed(told, len(listed) >= MOST_LISTED)
+    return Listed(told, len(listed) + listed.unreadable >= MOST_LISTED, listed.unreadable)
 
 
-def _state(call: Confirmation, lost: set[str], now: datetime) -> State:
-    if call.status != "pending":
-        return state_of(call)
-    if call.id in lost:
-        return "lost"
-    return "waiting" if is_waiting(call, limit=settings.CONFIRMATION_LIMIT, now=now) else "timed_out"
+def _state(call: Confirmation, lost: Collection[str]) -> State:
+    state = state_of(call)
+    return "lost" if state == "waiting" and call.id in lost else state
 
 
 def entries(
@@ -132,7 +127,6 @@ def _decisions(identity: Identity, ids: Sequence[str]) -> dict[str, list[Decisio
 
 def looked_up(gateway: Gateway, identity: Identity, page: Sequence[Entry]) -> list[Entry]:
     """With what the gateway says of those that it does not list: its list ends, its record goes on."""
-    now = now_of(identity)
 
     def whole(entry: Entry) -> Entry:
         if entry.call is not None:
@@ -145,11 +139,26 @@ def looked_up(gateway: Gateway, identity: Identity, page: Sequence[Entry]) -> li
             raise
         except GatewayError:
             return replace(entry, state="unread")
-        is_open = is_waiting(call, limit=settings.CONFIRMATION_LIMIT, now=now)
-        return replace(entry, call=call, state=_state(call, set() if is_open else {call.id}, now))
+        return replace(entry, call=call, state=state_of(call))
 
     with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
-        return list(threads.map(whole, page))
+        found = list(threads.map(whole, page))
+    further = [one for one, before in zip(found, page, strict=True) if before.call is None and one.state == "waiting"]
+    if not further:
+        return found
+    lost = _lost_of(gateway, {one.id for one in further})
+    return [replace(one, state="lost") if one.id in lost else one for one in found]
+
+
+def _lost_of(gateway: Gateway, ids: set[str]) -> set[str]:
+    """Those that have no end on record and that the gateway does not hold; none where it does not say."""
+    try:
+        held = gateway.pending()
+    except SignedOut:
+        raise
+    except GatewayError:
+        return set()
+    return ids - {one.id for one in held} if held.is_whole else set()
 
 
 def _in_heaps(things: Iterable[T]) -> Iterator[list[T]]:

@@ -18,9 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -29,13 +29,13 @@ from accounts import bus
 from accounts.checking import ROLES_CHANGED
 from accounts.sessions import GatewaySession, end, tell_ended, watch_end
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, LOST, NOBODY, NOT_YOURS, State, is_waiting, state_of, verdict_of
+from confirmations.items import GONE, LOST, NOT_YOURS, State, state_of, unreadable_sentence, verdict_of
 from confirmations.listing import rows_of
 from confirmations.models import did_run, doubt_about, is_being_answered
 from confirmations.rows import Row, finished
-from gateway import Confirmation, Gateway
+from gateway import Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
-from gateway.streams import Alive, Asked, ConfirmationEvents, Resolved
+from gateway.streams import Asked, ConfirmationEvents, Resolved, Unread
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -88,6 +88,7 @@ class Follower:
         self._bytes = 0
         self._is_behind = False
         self._is_over = False
+        self.is_signed_out = False
         self._waiting: asyncio.Future[None] | None = None  # an Event would be half of what a socket costs here
 
     def put(self, frame: str) -> None:
@@ -102,10 +103,18 @@ class Follower:
             self._waiting.set_result(None)
 
     def end(self, message: str) -> None:
+        """The session is over: coming back is of no use."""
+        self.is_signed_out = True
         self._clear()
         self._is_behind = False
         self.put(json.dumps({"type": "ended", "message": message}))
         self._is_over = True
+
+    def drop(self) -> None:
+        """The hub ends, for whatever reason; whoever comes back gets another one."""
+        self._is_over = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _clear(self) -> None:
         self._frames.clear()
@@ -125,6 +134,13 @@ class Follower:
                 return
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
+
+
+class Told(NamedTuple):
+    """What waits for somebody."""
+
+    rows: list[tuple[Row, str]]
+    unreadable: int  # rows of the gateway's list that make no sense
 
 
 @dataclass(slots=True)
@@ -164,7 +180,7 @@ class Hub:
         self._count = 0  # of what waits, as it was last told
         self._book = NameBook(identity)
         self._settled: OrderedDict[str, None] = OrderedDict()
-        self._offset = timedelta()  # the gateway's clock minus ours
+        self._unreadable = 0  # rows of the list that make no sense: calls may wait that cannot be shown
         self._followers: set[Follower] = set()
         self._sessions: dict[str, _Session] = {}
         self._in_use = ""  # key of the session whose token the stream uses
@@ -241,10 +257,6 @@ class Hub:
             self._end_session(key, message)
             self.loop.run_in_executor(_asking, tell_ended, key)
 
-    def _end_all(self, message: str) -> None:
-        for key in list(self._sessions):
-            self._end_session(key, message)
-
     def retire(self) -> None:
         """Out of the register at once, so that whoever comes now gets a new hub; the tasks end behind it."""
         if _hubs.get(self.identity) is self:
@@ -278,7 +290,8 @@ class Hub:
                     await asyncio.sleep(LOOK_AGAIN)
         except Exception:
             logger.exception("the confirmation bridge ended")
-            self._end_all("Live updates stopped. Please reload the page.")
+            if _hubs.get(self.identity) is self:
+                del _hubs[self.identity]
         finally:
             first_word.cancel()
             await self._close(publishing)
@@ -294,7 +307,7 @@ class Hub:
             if shown.leaves is not None:
                 shown.leaves.cancel()
         for follower in list(self._followers):
-            follower.end("Live updates stopped. Please reload the page.")
+            follower.drop()
         tasks = [publishing, *self._watches]
         if self._serving is not None:
             tasks.append(self._serving)
@@ -355,13 +368,13 @@ class Hub:
                 case Resolved(id=confirmation_id):
                     if confirmation_id in self.items:
                         self._look_now.set()
-                case Alive(at):
-                    self._offset = at - datetime.now(UTC)
+                case Unread():
+                    self._look_now.set()
 
     async def _keep_looking(self, gateway: Gateway) -> None:
         while True:
             await self._rest(LOOK_AGAIN)
-            if self._look_now.is_set() or self.state == "polling" or self._waiting():
+            if self._look_now.is_set() or self.state == "polling" or self._waiting() or self._unreadable:
                 await self._refresh(gateway)
             if time.time() >= self._check_at:
                 await self._check(gateway)
@@ -375,7 +388,9 @@ class Hub:
             raise
         except GatewayError:
             return
-        if tuple(sorted(person.roles)) != self.identity.roles or person.tenant != self.identity.tenant:
+        if person.id != self.identity.person:
+            await self._end_for_good(list(self._sessions), SignedOut.message)
+        elif tuple(sorted(person.roles)) != self.identity.roles or person.tenant != self.identity.tenant:
             await self._end_for_good(list(self._sessions), ROLES_CHANGED)
 
     async def _ask(self, call: Callable[..., T], *arguments: object) -> T:
@@ -387,12 +402,13 @@ class Hub:
         self._stale_from = self.loop.time()
         self._look_now.set()
 
-    def rows(self) -> list[tuple[Row, str]] | None:
+    def rows(self) -> Told | None:
         """What waits, rendered; None when that may not be the latest. From any thread."""
         is_fresh = self.loop.time() - self._read_from < FRESH and self._read_from > self._stale_from
         waiting = [(one.row, one.html) for one in list(self.items.values()) if one.state == "waiting"]
         rows = [(row, html) for row, html in waiting if row is not None]
-        return rows if self.state == "live" and is_fresh and len(rows) == len(waiting) else None
+        is_whole = self.state == "live" and is_fresh and len(rows) == len(waiting)
+        return Told(rows, self._unreadable) if is_whole else None
 
     def shows(self, confirmation_id: str) -> bool:
         return confirmation_id in self.items
@@ -403,18 +419,20 @@ class Hub:
     @property
     def now(self) -> datetime:
         """By the gateway's clock."""
-        return datetime.now(UTC) + self._offset
+        return clock.now(self.identity.gateway)
 
     def _is_waiting(self, confirmation: Confirmation) -> bool:
-        return self.identity.may_answer(confirmation) and is_waiting(
-            confirmation, limit=settings.CONFIRMATION_LIMIT, now=self.now
-        )
+        return self.identity.may_answer(confirmation) and confirmation.status == "pending"
 
     async def _refresh(self, gateway: Gateway) -> None:
         """Read what waits; look up how it ended for whatever waits no longer."""
         self._look_now.clear()
         asked = self.loop.time()
-        listed = [one for one in await self._ask(gateway.pending) if self._is_waiting(one)]
+        told = await self._ask(gateway.pending)
+        if told.unreadable != self._unreadable:
+            self._unreadable, self._says_state = told.unreadable, True
+            self._changed.set()
+        listed = [one for one in told if self._is_waiting(one)]
         named = await self._name(gateway, listed)
         for confirmation in listed:
             self._saw(confirmation, asked)
@@ -465,9 +483,8 @@ class Hub:
             return self._leave(shown, "resolved", NOT_YOURS)
         state = state_of(record)
         if state == "waiting":
-            is_late = not is_waiting(record, limit=settings.CONFIRMATION_LIMIT, now=self.now)
-            if is_late:
-                return self._leave(shown, "timed_out", NOBODY)
+            if self._unreadable:  # it may be one of those
+                return None
             shown.unheld = shown.unheld or self.loop.time()
             if self.loop.time() - shown.unheld < RECORDED_WITHIN:
                 self.loop.call_later(RECORDED_WITHIN / 10, self.look)
@@ -553,6 +570,7 @@ class Hub:
                 "number": self.number,
                 "state": self.state,
                 "count": self._count,
+                "unreadable": unreadable_sentence(self._unreadable),
                 "clock": round(self.now.timestamp() * 1000),
                 **more,
             }
@@ -584,12 +602,11 @@ def hub_of(identity: Identity) -> Hub:
 
 
 def now_of(identity: Identity) -> datetime:
-    """By the gateway's clock, where a stream has told it; from any thread."""
-    hub = _hubs.get(identity)
-    return hub.now if hub is not None else datetime.now(UTC)
+    """By the gateway's clock; from any thread."""
+    return clock.now(identity.gateway)
 
 
-def rows_now(identity: Identity) -> list[tuple[Row, str]] | None:
+def rows_now(identity: Identity) -> Told | None:
     """What waits for this person, rendered, where this process has it at hand; from any thread."""
     hub = _hubs.get(identity)
     return hub.rows() if hub is not None else None

@@ -18,7 +18,7 @@ from gateway import Agent, Confirmation, Gateway
 from gateway.canonical import digest
 from gateway.errors import GatewayError, SignedOut
 from gateway.records import ToolProvider
-from gateway.types import LISTS_AGENTS, REVIEWER
+from gateway.types import LISTS_AGENTS, REVIEWER, Rows
 
 PEOPLE_KNOWN = 60  # seconds for which an admin's list of people is good
 PROVIDERS_KNOWN = 300  # seconds for which the name of a tool provider is good
@@ -172,7 +172,7 @@ def _people_of(gateway: Gateway, identity: Identity, wanted: Collection[str]) ->
         except SignedOut:
             raise
         except GatewayError:
-            listed = []
+            listed = Rows()
         names = {one.id: distinct_name(one.name, one.email, one.id) for one in listed if one.tenant == identity.tenant}
         missing = {*wanted, *(known["missing"] if known else ())} - names.keys()
         known = {"names": names, "missing": sorted(missing)}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
+from django.utils.translation import ngettext
+
 from confirmations.characters import as_escapes, shown
 from confirmations.detail import Detail, as_text, detail_of
 from gateway import Confirmation, Risk
@@ -22,7 +24,6 @@ State = Literal["waiting", "approved", "rejected", "timed_out", "lost", "resolve
 
 RISKS: tuple[Risk, ...] = tuple(reversed(get_args(Risk)))  # the gravest first
 TIMED_OUT = "Request timed out"  # the gateway's reason when nobody answered
-OVERDUE = timedelta(seconds=5)  # past its time, whatever a list says: nobody waits any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +183,6 @@ def clock(left: timedelta) -> str:
     return f"{seconds // 60}:{seconds % 60:02}"
 
 
-def is_waiting(confirmation: Confirmation, *, limit: float, now: datetime) -> bool:
-    return confirmation.status == "pending" and now < expires_at(confirmation, limit) + OVERDUE
-
-
 def state_of(confirmation: Confirmation) -> State:
     """How it ended, by the gateway's record; `waiting` where that says nothing of an end."""
     match confirmation.status:
@@ -223,6 +220,15 @@ def version_of(confirmation: Confirmation, names: Names, state: State, verdict: 
     return digest(
         repr((state, verdict, standing, confirmation.tool_description, agent, names.who(confirmation.end_user)))
     )
+
+
+def unreadable_sentence(number: int) -> str:
+    """For a page that shows what waits; empty where everything could be read."""
+    if not number:
+        return ""
+    return ngettext("%(number)d request could not be read.", "%(number)d requests could not be read.", number) % {
+        "number": number
+    }
 
 
 def doubt_of(who: str, *, approve: bool, said: str) -> str:

@@ -10,10 +10,8 @@ from confirmations.hub import now_of
 from confirmations.identity import Identity, NameBook
 from confirmations.items import (
     LOST,
-    NOBODY,
     Item,
     State,
-    is_waiting,
     item_of,
     state_of,
     verdict_of,
@@ -32,15 +30,14 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
     book = NameBook(identity)
     verdict = ""
     if state == "waiting":
-        listed = {one.id: one for one in gateway.pending()}
+        told = gateway.pending()
+        listed = {one.id: one for one in told}
         if confirmation_id not in listed:
             record = until_recorded(gateway, confirmation_id, A_MOMENT) or record
             state = state_of(record)
     if state == "waiting":
-        if confirmation_id not in listed:
+        if confirmation_id not in listed and told.is_whole:
             state, verdict = "lost", LOST
-        elif not is_waiting(record, limit=settings.CONFIRMATION_LIMIT, now=now_of(identity)):
-            state, verdict = "timed_out", NOBODY
         record = listed.get(confirmation_id, record)  # told with more words there
     book.find(gateway, [record])
     after = None

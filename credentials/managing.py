@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from credentials.models import SwitchedOff
 from gateway import Gateway, ServiceRecord
 from gateway.errors import GatewayError, NotFound, NotOffered, SignedOut
+from gateway.types import Rows
 
 READERS = frozenset({"admin", "tenant_admin", "agent_creator"})
 WRITERS = frozenset({"admin", "tenant_admin"})
@@ -25,7 +26,7 @@ def may_write(roles: Iterable[str]) -> bool:
     return not WRITERS.isdisjoint(roles)
 
 
-def all_services(gateway: Gateway, tenant: str) -> list[ServiceRecord]:
+def all_services(gateway: Gateway, tenant: str) -> Rows[ServiceRecord]:
     """By name: those the gateway lists, and those remembered as switched off, as the gateway has them now."""
     records = gateway.service_records()
     listed = [record.id for record in records]
@@ -36,7 +37,9 @@ def all_services(gateway: Gateway, tenant: str) -> list[ServiceRecord]:
             found = dict(zip(ids, pool.map(lambda service_id: _found(gateway, service_id), ids), strict=True))
         remembered.filter(service_id__in=[service_id for service_id in ids if _is_gone(found[service_id])]).delete()
         records += [record for record in found.values() if isinstance(record, ServiceRecord)]
-    return sorted(records, key=lambda record: (record.name.casefold(), record.service))
+    known = Rows(sorted(records, key=lambda record: (record.name.casefold(), record.service)))
+    known.unreadable = records.unreadable
+    return known
 
 
 def remember(gateway: Gateway, record: ServiceRecord) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
 from django.core.cache import cache
 from django.urls import reverse
 
-from gateway import Agent, Credential, Gateway, MissingService, Service
+from gateway import Agent, Credential, Gateway, MissingService, Service, clock
 from gateway.calls import tenant_of
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 from gateway.segments import is_segment
@@ -134,8 +133,9 @@ def is_connected(gateway: Gateway, service: str, agent_id: str) -> bool:
         except (NotFound, NotAllowed):  # the agent went away meanwhile
             pass
     stored = gateway.check_credential(service).credential
-    return stored is not None and not is_expired(stored)
+    return stored is not None and not is_expired(gateway, stored)
 
 
-def is_expired(credential: Credential) -> bool:
-    return credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)
+def is_expired(gateway: Gateway, credential: Credential) -> bool:
+    """By the gateway's clock."""
+    return credential.expires_at is not None and credential.expires_at <= clock.now(gateway.url)

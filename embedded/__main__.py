@@ -8,9 +8,11 @@ import secrets
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 
 import uvicorn
 
+from embedded import clock
 from embedded.dialect import DIALECTS
 from embedded.house import Options, open_house
 from embedded.servers import PortTaken, quiet_expected_endings
@@ -71,7 +73,11 @@ def read_options(arguments: Sequence[str] | None) -> Options:
         help="where connecting a service may send people back to; repeatable (default: any loopback origin)",
     )
     parser.add_argument("--dials", action="store_true", help="let tests make trouble at /_dials")
+    parser.add_argument(
+        "--clock-ahead", type=float, default=0.0, help="seconds that its clock is ahead of this machine's"
+    )
     given = parser.parse_args(arguments)
+    clock.shift = timedelta(seconds=given.clock_ahead)
     return Options(
         host=given.host,
         port=given.port,

@@ -1,14 +1,13 @@
 """Tokens, and who is calling."""
 
 import hashlib
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
 from starlette.requests import Request
 
-from embedded.clock import now
+from embedded.clock import now, seconds
 from embedded.people import Person
 from embedded.replies import unauthorized
 from embedded.state import Agent, Gateway
@@ -65,14 +64,14 @@ def claims_of(person: Person) -> dict[str, Any]:
 
 def issue(gateway: Gateway, claims: dict[str, Any], lifetime: float) -> str:
     """Sign, and remember when: `iat` has whole seconds, too coarse for the dial `expire_tokens`."""
-    issued_at = int(time.time())
+    issued_at = int(seconds())
     while True:
         times = {"iat": issued_at, "exp": issued_at + int(lifetime), "iss": ISSUER}
         token = jwt.encode({**claims, **times}, gateway.signing_key, algorithm="HS256")
         if token not in gateway.issued:
             break
         issued_at += 1  # two tokens of one second stay two tokens
-    gateway.issued[token] = time.time()
+    gateway.issued[token] = seconds()
     return token
 
 
@@ -145,8 +144,10 @@ def verified(gateway: Gateway, token: str) -> Caller:
             token,
             gateway.signing_key,
             algorithms=["HS256"],
-            options={"verify_iat": False, "verify_aud": False},
+            options={"verify_iat": False, "verify_aud": False, "verify_exp": False},
         )
+        if claims.get("exp", float("inf")) <= seconds():
+            raise jwt.ExpiredSignatureError
     except jwt.ExpiredSignatureError as exc:
         raise unauthorized("Token expired", "TOKEN_EXPIRED") from exc
     except jwt.PyJWTError as exc:
@@ -163,8 +164,13 @@ def session_user(gateway: Gateway, request: Request) -> str | None:
         return None
     try:
         claims = jwt.decode(
-            token, gateway.signing_key, algorithms=["HS256"], issuer=ISSUER, options={"verify_iat": False}
+            token,
+            gateway.signing_key,
+            algorithms=["HS256"],
+            issuer=ISSUER,
+            options={"verify_iat": False, "verify_exp": False},
         )
     except jwt.PyJWTError:
         return None
-    return str(claims["sub"]) if claims.get("type") == "session" else None
+    is_good = claims.get("type") == "session" and claims.get("exp", float("inf")) > seconds()
+    return str(claims["sub"]) if is_good else None

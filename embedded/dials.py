@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from embedded import holding, tool_lists, vault
+from embedded.clock import seconds
 from embedded.ids import FILES
 from embedded.installation import first_installation
 from embedded.people import Person
@@ -86,7 +86,7 @@ def refuse_strangers(request: Request) -> None:
 
 
 def expire_tokens(gateway: Gateway, _: Any) -> None:
-    gateway.dials.expired_before = time.time()
+    gateway.dials.expired_before = seconds()
 
 
 def drop_streams(gateway: Gateway, _: Any) -> None:

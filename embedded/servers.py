@@ -5,10 +5,12 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterator
+from email.utils import formatdate
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from embedded import clock
 from embedded.streaming import Cut
 
 GRACE = 1  # seconds for answers in progress once the servers stop
@@ -34,6 +36,14 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """With a `Date` header by the embedded gateway's own clock."""
+        ends = await super().on_tick(counter)
+        date = formatdate(clock.seconds(), usegmt=True).encode()
+        own = [(name, value) for name, value in self.server_state.default_headers if name != b"date"]
+        self.server_state.default_headers = [(b"date", date), *own]
+        return ends
 
     async def main_loop(self) -> None:
         while not self.should_exit:

@@ -14,12 +14,17 @@ from gateway.types import (
     Kind,
     Risk,
     Service,
+    exact_of,
+    id_of,
+    is_number,
     mapping_of,
+    maybe_id,
     maybe_text,
     maybe_time,
     risk_of,
     rows_of,
     text_of,
+    writable,
 )
 
 MASK = "********"
@@ -32,10 +37,14 @@ CallStatus = Literal["pending", "completed", "failed"]
 AUTH_TYPES: Mapping[Kind, str] = {"key": "api_key", "token": "jwt", "oauth": "oauth2", "basic": "basic"}
 
 
+def _object(row: object) -> Mapping[str, Any]:
+    return mapping_of(row, "row")
+
+
 def whole_of(doc: Mapping[str, Any], key: str) -> int:
     """The required whole number at `key`. Raises MalformedReply."""
     value = doc.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_number(value) or not isinstance(value, int):
         raise MalformedReply(f"{key}: not a whole number")
     return value
 
@@ -55,11 +64,11 @@ class RequiredService:
         if isinstance(rows, str):
             try:
                 rows = json.loads(rows)
-            except ValueError as exc:
+            except (ValueError, RecursionError) as exc:
                 raise MalformedReply("requiredCredentials: not JSON") from exc
         return tuple(
-            cls(text_of(row, "serviceType"), maybe_text(row, "description"), _texts(row.get("scopes")))
-            for row in rows_of({"requiredCredentials": rows or []}, "requiredCredentials")
+            cls(exact_of(row, "serviceType"), maybe_text(row, "description"), _texts(row.get("scopes")))
+            for row in map(_object, rows_of({"requiredCredentials": rows or []}, "requiredCredentials"))
         )
 
     def to_doc(self) -> dict[str, object]:
@@ -93,7 +102,7 @@ class AgentRecord(Agent):
             has_secret=doc.get("hasUpstreamSecret") is True,
             needs_confirmation=doc.get("requireConfirmation") is True,
             required=RequiredService.all_from(doc),
-            owner=maybe_text(doc, "ownerUserId"),
+            owner=maybe_id(doc, "ownerUserId"),
             token_prefix=maybe_text(doc, "runtimeTokenPrefix"),
             created_at=maybe_time(doc, "createdAt"),
             updated_at=maybe_time(doc, "updatedAt"),
@@ -194,9 +203,9 @@ class ServiceRecord(Service):
             service=shown.service,
             name=shown.name,
             kind=shown.kind,
-            id=text_of(doc, "id"),
+            id=id_of(doc, "id"),
             description=shown.description,
-            tenant=maybe_text(doc, "tenantId"),
+            tenant=maybe_id(doc, "tenantId"),
             is_active=doc.get("isActive") is not False,
             settings=ServiceSettings.from_doc(doc.get("config"), shown.kind),
             created_at=maybe_time(doc, "createdAt"),
@@ -220,12 +229,12 @@ class ToolProvider:
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc, "id"),
             name=text_of(doc, "name"),
             description=maybe_text(doc, "description"),
             pattern=maybe_text(doc, "pattern"),
             address=maybe_text(doc, "endpoint"),
-            tenant=maybe_text(doc, "tenantId"),
+            tenant=maybe_id(doc, "tenantId"),
             is_active=doc.get("isActive") is not False,
             priority=whole_of(doc, "priority") if doc.get("priority") is not None else 0,
         )
@@ -267,15 +276,15 @@ class AccessRule:
         if not _is_action(action) or kind not in ("user", "agent"):
             raise MalformedReply("rule: neither action nor subject known")
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc, "id"),
             subject_kind="user" if kind == "user" else "agent",
-            subject=text_of(doc, "subjectId"),
-            provider_id=text_of(doc, "providerId"),
+            subject=exact_of(doc, "subjectId"),
+            provider_id=exact_of(doc, "providerId"),
             action=action,
             tools=maybe_text(doc, "toolPattern"),
             risk=risk_of(doc["riskLevel"]) if doc.get("riskLevel") is not None else None,
             description=maybe_text(doc, "description"),
-            tenant=maybe_text(doc, "tenantId"),
+            tenant=maybe_id(doc, "tenantId"),
         )
 
 
@@ -303,18 +312,18 @@ class AuditEntry:
         arguments = doc.get("arguments")
         duration = doc.get("duration")
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc, "id"),
             tool=text_of(doc, "toolName"),
-            provider_id=maybe_text(doc, "providerId"),
-            user=maybe_text(doc, "userId"),
-            end_user=maybe_text(doc, "endUserId") or maybe_text(doc, "userId"),
-            agent_id=maybe_text(doc, "agentId"),
-            tenant=maybe_text(doc, "tenantId"),
+            provider_id=maybe_id(doc, "providerId"),
+            user=maybe_id(doc, "userId"),
+            end_user=maybe_id(doc, "endUserId") or maybe_id(doc, "userId"),
+            agent_id=maybe_id(doc, "agentId"),
+            tenant=maybe_id(doc, "tenantId"),
             arguments=arguments if isinstance(arguments, dict) else None,
             result=doc.get("result"),
             status=text_of(doc, "status"),
-            confirmation_id=maybe_text(doc, "confirmationId"),
-            duration=duration / 1000 if isinstance(duration, int | float) else None,
+            confirmation_id=maybe_id(doc, "confirmationId"),
+            duration=duration / 1000 if is_number(duration) else None,
             created_at=maybe_time(doc, "createdAt"),
             completed_at=maybe_time(doc, "completedAt"),
         )
@@ -340,7 +349,7 @@ class AuditStats:
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         counts = mapping_of(doc.get("byStatus"), "byStatus")
         average = doc.get("avgDuration")
-        if not isinstance(average, int | float):
+        if not is_number(average):
             raise MalformedReply("avgDuration: not a number")
         return cls(whole_of(doc, "total"), {status: whole_of(counts, status) for status in counts}, average / 1000)
 
@@ -363,8 +372,10 @@ class Health:
         return cls(
             is_healthy=text_of(doc, "status") == "healthy",
             version=maybe_text(doc, "version"),
-            services={name: str(state) for name, state in services.items()} if isinstance(services, dict) else {},
-            pending=pending if isinstance(pending, int) else None,
+            services={writable(name): writable(str(state)) for name, state in services.items()}
+            if isinstance(services, dict)
+            else {},
+            pending=pending if is_number(pending) and isinstance(pending, int) else None,
             at=maybe_time(doc, "timestamp"),
         )
 
@@ -374,7 +385,7 @@ def _is_action(value: object) -> TypeGuard[Action]:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(one) for one in value) if isinstance(value, list) else ()
+    return tuple(writable(str(one)) for one in value) if isinstance(value, list) else ()
 
 
 def _section(doc: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Self
+from datetime import UTC, datetime
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import aiohttp
 from ag_ui.core import Event, RunAgentInput
 
-from gateway import deep
+from gateway import clock, deep
 from gateway.answers import Decoder
 from gateway.errors import GatewayUnavailable, MalformedReply, StreamBroken, StreamMalformed, StreamSilent
 from gateway.refusals import refusal
 from gateway.sse import Reader, ServerSentEvent
-from gateway.types import Confirmation, mapping_of, readable, text_of, time_of
+from gateway.types import Confirmation, id_of, mapping_of, readable, time_of
+
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10  # seconds
 RUN_SILENCE = 330  # seconds: the gateway cuts at 300, and an agent that waits for a decision is silent
@@ -92,6 +95,7 @@ class _Stream:
         headers = _HEADERS | {"Authorization": f"Bearer {self._token}"}
         if self._body:
             headers["Content-Type"] = "application/json"
+        asked_at = datetime.now(UTC)
         try:
             response = await _session().request(
                 self._method,
@@ -105,6 +109,7 @@ class _Stream:
             raise MalformedReply("not HTTP") from exc
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise GatewayUnavailable from exc
+        clock.hear_headers(self._url, response.headers, asked_at)
         try:
             if not 200 <= response.status < 300:
                 raise refusal(response.status, await _whole(response))
@@ -248,7 +253,12 @@ class Alive:
     at: datetime
 
 
-ConfirmationEvent = Asked | Resolved | Alive
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An event that makes no sense: a call may wait that nobody can be shown."""
+
+
+ConfirmationEvent = Asked | Resolved | Alive | Unread
 
 
 class ConfirmationEvents(_Stream):
@@ -275,7 +285,13 @@ class ConfirmationEvents(_Stream):
             sent = await self._sent()
             if sent is None and not (sent := self._reader.close()):
                 raise StreamBroken("the confirmation stream ended")
-            self._waiting = _confirmations(sent)
+            self._waiting = self._in_time(sent)
+
+    def _in_time(self, sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEvent]:
+        for event in _confirmations(sent):
+            if isinstance(event, Alive):
+                clock.hear(self._url, event.at)
+            yield event
 
 
 def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEvent]:
@@ -284,10 +300,23 @@ def _confirmations(sent: Iterable[ServerSentEvent]) -> Iterator[ConfirmationEven
             doc = mapping_of(deep.loads(one.data), one.event)
         except ValueError as exc:
             raise StreamMalformed("an event that is not JSON") from exc
-        match one.event:
-            case "CONFIRMATION_REQUIRED":
-                yield from map(Asked, readable([doc], Confirmation.from_event))
-            case "CONFIRMATION_RESOLVED":
-                yield Resolved(text_of(doc, "id"), doc.get("confirmed") is True, time_of(doc, "timestamp"))
-            case "connected" | "heartbeat":
-                yield Alive(time_of(doc, "timestamp"))
+        try:
+            event = _event_of(one.event, doc)
+        except MalformedReply as exc:
+            logger.info("a confirmation event was passed over: %s", exc)
+            event = Unread()
+        if event is not None:
+            yield event
+
+
+def _event_of(kind: str, doc: Mapping[str, Any]) -> ConfirmationEvent | None:
+    """None for one that we do not know. Raises MalformedReply."""
+    match kind:
+        case "CONFIRMATION_REQUIRED":
+            asked = readable([doc], Confirmation.from_event)
+            return Asked(asked[0]) if asked else Unread()
+        case "CONFIRMATION_RESOLVED":
+            return Resolved(id_of(doc, "id"), doc.get("confirmed") is True, time_of(doc, "timestamp"))
+        case "connected" | "heartbeat":
+            return Alive(time_of(doc, "timestamp"))
+    return None

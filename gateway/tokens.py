@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import jwt
 
-from gateway.types import maybe_text
+from gateway.types import is_number, maybe_id, maybe_time, writable
 
 
 def claims_of(token: str) -> Mapping[str, Any]:
@@ -21,17 +21,21 @@ def claims_of(token: str) -> Mapping[str, Any]:
 
 def expires_at(token: str) -> datetime | None:
     """When a login token ends, aware, UTC; None when it does not say."""
-    try:
-        return datetime.fromtimestamp(claims_of(token)["exp"], UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
+    return maybe_time(claims_of(token), "exp")
+
+
+def lifetime_of(token: str) -> float | None:
+    """Seconds from its issue to its end, whatever any clock says; None when the token does not say."""
+    claims = claims_of(token)
+    begin, end = claims.get("iat"), claims.get("exp")
+    return max(0.0, float(end - begin)) if is_number(begin) and is_number(end) else None
 
 
 def tenant_of(token: str) -> str:
     """The tenant that a login token names; empty when it names none."""
-    return maybe_text(claims_of(token), "tenant_id")
+    return maybe_id(claims_of(token), "tenant_id")
 
 
 def roles_of(token: str) -> tuple[str, ...]:
     roles = claims_of(token).get("roles")
-    return tuple(str(role) for role in roles) if isinstance(roles, list) else ()
+    return tuple(writable(str(role)) for role in roles) if isinstance(roles, list) else ()

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeGuard, TypeVar, get_args
 
+from gateway.canonical import fingerprint
 from gateway.errors import MalformedReply
 from gateway.segments import is_segment
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+LONGEST_ID = 200  # characters: what Portico's tables hold
+EARLIEST, LATEST = 1900, 9000  # years
+MILLISECONDS = 1e11  # a number from here on counts milliseconds since 1970, as the year would be 5138
+LOGGED = 1000  # malformed rows that are remembered, so that each leaves one line in the log
+
+_logged: OrderedDict[str, None] = OrderedDict()
 _NO_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
 Risk = Literal["low", "medium", "high", "critical"]
@@ -25,7 +34,7 @@ REVIEWER = "admin"
 LISTS_AGENTS = frozenset({"admin", "tenant_admin", "agent_creator"})
 
 
-def _is_status(text: object) -> TypeGuard[Status]:
+def is_status(text: object) -> TypeGuard[Status]:
     return text in get_args(Status)
 
 
@@ -38,21 +47,37 @@ def text_of(doc: Mapping[str, Any], key: str) -> str:
     value = doc.get(key)
     if not isinstance(value, str) or not value:
         raise MalformedReply(f"{key}: not a text")
+    return writable(value)
+
+
+def exact_of(doc: Mapping[str, Any], key: str) -> str:
+    """The required name at `key` by which things are told apart: one altered or cut might be another's.
+
+    Raises MalformedReply.
+    """
+    value = text_of(doc, key)
+    if value != doc[key] or len(value) > LONGEST_ID:
+        raise MalformedReply(f"{key}: not an id")
     return value
 
 
 def id_of(doc: Mapping[str, Any], key: str = "id") -> str:
     """The required id at `key`: one that an address can have as a segment. Raises MalformedReply."""
-    value = text_of(doc, key)
+    value = exact_of(doc, key)
     if "/" in value or not is_segment(value):
         raise MalformedReply(f"{key}: not an id")
     return value
 
 
+def maybe_id(doc: Mapping[str, Any], key: str) -> str:
+    """The optional id at `key`, or an empty text. Raises MalformedReply for one that `exact_of` refuses."""
+    return exact_of(doc, key) if maybe_text(doc, key) else ""
+
+
 def maybe_text(doc: Mapping[str, Any], key: str) -> str:
     """The optional string at `key`, or an empty one: gateways say nothing, null or leave it out."""
     value = doc.get(key)
-    return value if isinstance(value, str) else ""
+    return writable(value) if isinstance(value, str) else ""
 
 
 def writable(text: str) -> str:
@@ -61,14 +86,32 @@ def writable(text: str) -> str:
 
 
 def maybe_time(doc: Mapping[str, Any], key: str) -> datetime | None:
+    """The time at `key`, aware, UTC: ISO 8601, or a number of seconds or milliseconds since 1970.
+
+    None where it is no time, or one that nobody can reckon with: too near to the first or the last year there is.
+    """
     value = doc.get(key)
-    if not isinstance(value, str):
-        return None
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
+        if is_number(value):
+            moment = datetime.fromtimestamp(value / 1000 if abs(value) >= MILLISECONDS else value, UTC)
+        elif isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        else:
+            return None
+    except (ValueError, OverflowError, OSError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if EARLIEST <= moment.year <= LATEST else None
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether one can reckon with it: JSON also spells infinities, and whole numbers of any length."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def time_of(doc: Mapping[str, Any], key: str) -> datetime:
@@ -84,23 +127,49 @@ def mapping_of(value: object, what: str) -> Mapping[str, Any]:
     return value
 
 
-def rows_of(doc: object, key: str) -> list[Mapping[str, Any]]:
-    """The list of objects at `key` of an answer. Raises MalformedReply."""
+def rows_of(doc: object, key: str) -> list[Any]:
+    """The list at `key` of an answer. Raises MalformedReply."""
     rows = mapping_of(doc, "answer").get(key)
     if not isinstance(rows, list):
         raise MalformedReply(f"{key}: not a list")
-    return [mapping_of(row, key) for row in rows]
+    return rows
 
 
-def readable(rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    """The rows that make sense: one that does not must not hide the others, as somebody could wish."""
-    values = []
+class Rows(list[T]):
+    """What could be read of a list, and how many of its rows could not: nothing is proved by what is not in it then."""
+
+    unreadable: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.unreadable
+
+
+def readable(rows: Iterable[object], read: Callable[[Mapping[str, Any]], T]) -> Rows[T]:
+    """Skip malformed rows, and count them: one bad row, perhaps sent on purpose, must not hide the rest."""
+    values = Rows[T]()
     for row in rows:
         try:
-            values.append(read(row))
+            values.append(read(mapping_of(row, "row")))
         except MalformedReply as exc:
-            logger.warning("a row was passed over: %s", exc)
+            values.unreadable += 1
+            _log_once(row, exc)
     return values
+
+
+def _log_once(row: object, exc: MalformedReply) -> None:
+    """A line for each row, not for each reading of it: lists are read again every few seconds."""
+    try:
+        mark = fingerprint(row)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        mark = str(exc)
+    if mark in _logged:
+        _logged.move_to_end(mark)
+        return
+    _logged[mark] = None
+    if len(_logged) > LOGGED:
+        _logged.popitem(last=False)
+    logger.warning("a row was passed over: %s", exc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +188,11 @@ class Person:
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         roles = doc.get("roles")
         return cls(
-            id=text_of(doc, "id"),
+            id=id_of(doc, "id"),
             email=text_of(doc, "email"),
             name=maybe_text(doc, "name"),
-            tenant=maybe_text(doc, "tenantId"),
-            roles=tuple(sorted(str(role) for role in roles)) if isinstance(roles, list) else (),
+            tenant=maybe_id(doc, "tenantId"),
+            roles=tuple(sorted(writable(str(role)) for role in roles)) if isinstance(roles, list) else (),
             is_active=doc.get("isActive") is not False,
             created_at=maybe_time(doc, "createdAt"),
         )
@@ -135,7 +204,8 @@ class SignedIn:
 
     token: str = field(repr=False)
     person: Person
-    expires_at: datetime | None  # aware, UTC; None where the token does not tell
+    expires_at: datetime | None  # aware, UTC, by the gateway's clock; None where the token does not tell
+    lifetime: float | None = None  # seconds from its issue on; None where the token does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +224,7 @@ class Agent:
             name=maybe_text(doc, "name") or text_of(doc, "id"),
             description=maybe_text(doc, "description"),
             is_active=doc.get("isActive", doc.get("is_active")) is not False,
-            tenant=maybe_text(doc, "tenantId") or maybe_text(doc, "tenant_id"),
+            tenant=maybe_id(doc, "tenantId") or maybe_id(doc, "tenant_id"),
         )
 
 
@@ -170,12 +240,12 @@ class Service:
 
     @classmethod
     def from_provider(cls, doc: Mapping[str, Any]) -> Self:
-        service = text_of(doc, "serviceType")
+        service = exact_of(doc, "serviceType")
         return cls(
             service=service,
             name=maybe_text(doc, "name") or service,
             kind=kind_of(doc),
-            id=maybe_text(doc, "id"),
+            id=maybe_id(doc, "id"),
             description=maybe_text(doc, "description"),
         )
 
@@ -223,16 +293,18 @@ class Credential:
     name: str
     created_at: datetime | None
     expires_at: datetime | None
+    expires_unknown: bool = False  # it has an end that could not be read
     was_granted: bool = False  # by OAuth, as far as the list tells: it has scopes, or can be refreshed
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         return cls(
             id=id_of(doc),
-            service=text_of(doc, "serviceType"),
+            service=exact_of(doc, "serviceType"),
             name=maybe_text(doc, "providerName") or text_of(doc, "serviceType"),
             created_at=maybe_time(doc, "createdAt"),
             expires_at=maybe_time(doc, "expiresAt"),
+            expires_unknown=doc.get("expiresAt") not in (None, "") and maybe_time(doc, "expiresAt") is None,
             was_granted=doc.get("hasRefreshToken") is True or bool(doc.get("scopes")),
         )
 
@@ -290,14 +362,14 @@ class Confirmation:
             arguments=_arguments(doc),
             risk=risk_of(risk.get("level") if isinstance(risk, dict) else risk),
             asked_at=time_of(doc, "timestamp"),
-            end_user=maybe_text(user, "endUserId") or maybe_text(user, "id"),
+            end_user=maybe_id(user, "endUserId") or maybe_id(user, "id"),
             tool_description=maybe_text(tool, "description"),
             input_schema=schema if isinstance(schema, dict) else None,
-            provider_id=maybe_text(provider, "id"),
+            provider_id=maybe_id(provider, "id"),
             provider_name=maybe_text(provider, "name"),
-            agent_id=maybe_text(agent, "id"),
+            agent_id=maybe_id(agent, "id"),
             agent_name=maybe_text(agent, "name"),
-            tenant=maybe_text(doc, "tenantId"),
+            tenant=maybe_id(doc, "tenantId"),
         )
 
     @classmethod
@@ -309,32 +381,32 @@ class Confirmation:
             arguments=_arguments(doc),
             risk=risk_of(doc.get("risk")),
             asked_at=time_of(doc, "createdAt"),
-            end_user=maybe_text(doc, "endUserId") or maybe_text(doc, "userId"),
+            end_user=maybe_id(doc, "endUserId") or maybe_id(doc, "userId"),
             status=_status(doc),
-            provider_id=maybe_text(doc, "providerId"),
-            agent_id=maybe_text(doc, "agentId"),
-            tenant=maybe_text(doc, "tenantId"),
+            provider_id=maybe_id(doc, "providerId"),
+            agent_id=maybe_id(doc, "agentId"),
+            tenant=maybe_id(doc, "tenantId"),
             reason=maybe_text(doc, "reason"),
-            answered_by=maybe_text(doc, "confirmedBy"),
+            answered_by=maybe_id(doc, "confirmedBy"),
             resolved_at=maybe_time(doc, "resolvedAt"),
         )
 
     @classmethod
     def from_one(cls, doc: Mapping[str, Any]) -> Self:
-        """From `GET confirmation/:id`, or a row of `confirmation/pending`."""
+        """From `GET confirmation/:id`, or a row of `confirmation/pending`, which has no status."""
         return cls(
             id=id_of(doc, "confirmation_id" if maybe_text(doc, "confirmation_id") else "id"),
             tool=text_of(doc, "tool"),
             arguments=_arguments(doc),
             risk=risk_of(doc.get("risk")),
             asked_at=time_of(doc, "created_at"),
-            end_user=maybe_text(doc, "end_user_id") or maybe_text(doc, "user_id"),
+            end_user=maybe_id(doc, "end_user_id") or maybe_id(doc, "user_id"),
             status=_status(doc) if "status" in doc else "pending",
-            provider_id=maybe_text(doc, "provider_id"),
-            agent_id=maybe_text(doc, "agent_id"),
-            tenant=maybe_text(doc, "tenant_id"),
+            provider_id=maybe_id(doc, "provider_id"),
+            agent_id=maybe_id(doc, "agent_id"),
+            tenant=maybe_id(doc, "tenant_id"),
             reason=maybe_text(doc, "reason"),
-            answered_by=maybe_text(doc, "confirmed_by"),
+            answered_by=maybe_id(doc, "confirmed_by"),
             resolved_at=maybe_time(doc, "resolved_at"),
         )
 
@@ -352,7 +424,7 @@ def risk_of(level: object) -> Risk:
 
 def _status(doc: Mapping[str, Any]) -> Status:
     status = doc.get("status")
-    if not _is_status(status):
+    if not is_status(status):
         raise MalformedReply("status: unknown")
     return status
 

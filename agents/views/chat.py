@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.requests import SignedInRequest, signed_in, too_fast
@@ -39,7 +40,12 @@ def catalogue(request: SignedInRequest) -> HttpResponse:
         {"agent": agent, "missing": services, "last": last.get(agent.id)}
         for agent, services in zip(agents, missing, strict=True)
     ]
-    return render(request, "agents/catalogue.html", {"cards": cards})
+    unreadable = ""
+    if agents.unreadable:
+        unreadable = ngettext(
+            "%(number)d agent could not be read.", "%(number)d agents could not be read.", agents.unreadable
+        ) % {"number": agents.unreadable}
+    return render(request, "agents/catalogue.html", {"cards": cards, "unreadable": unreadable})
 
 
 @signed_in

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,9 +15,9 @@ from django.views.decorators.http import require_GET
 from accounts.drafts import take_draft
 from accounts.requests import SignedInRequest, signed_in
 from confirmations.holds import told_to
-from confirmations.hub import now_of, rows_now
+from confirmations.hub import Told, now_of, rows_now
 from confirmations.identity import Identity, NameBook
-from confirmations.items import RISKS, Item, is_waiting
+from confirmations.items import RISKS, Item, unreadable_sentence
 from confirmations.listing import rows_of
 from confirmations.reading import read
 from confirmations.rows import Row, Wanted, finished
@@ -76,15 +75,16 @@ def desk(request: SignedInRequest, item: Item | None = None, status: int = 200) 
         messages.warning(request, sentence)
     identity = Identity.of(request.user, request.kept)
     wanted = Wanted.of(request.GET)
-    now = now_of(identity)
     problem = ""
     told: list[tuple[Row, str]] = []
+    unreadable = 0
     try:
-        told = waiting(request.gateway, identity)
+        told, unreadable = waiting(request.gateway, identity)
     except SignedOut:
         raise
     except GatewayError as exc:
         problem, status = exc.message, exc.status if item is None else status
+    now = now_of(identity)
     markup = {row.id: html for row, html in told}
     rows = wanted.in_order(row for row, _ in told if wanted.fits(row, now))
     context = {
@@ -97,24 +97,21 @@ def desk(request: SignedInRequest, item: Item | None = None, status: int = 200) 
         "wanted": wanted,
         "cannot_see": identity.cannot_see,
         "problem": problem,
+        "unreadable": unreadable_sentence(unreadable),
     }
     return render(request, "confirmations/desk.html", context, status=status)
 
 
-def waiting(gateway: Gateway, identity: Identity) -> list[tuple[Row, str]]:
+def waiting(gateway: Gateway, identity: Identity) -> Told:
     """What waits for this person: as the open sockets have it where they do, else as the gateway says."""
     told = rows_now(identity)
     if told is not None:
         return told
-    now = now_of(identity)
-    pending = [
-        one
-        for one in gateway.pending()
-        if identity.may_answer(one) and is_waiting(one, limit=settings.CONFIRMATION_LIMIT, now=now)
-    ]
+    listed = gateway.pending()
+    pending = [one for one in listed if identity.may_answer(one)]
     book = NameBook(identity)
     book.find(gateway, pending)
-    return rows_of(book, [(one, "waiting", "") for one in pending])
+    return Told(rows_of(book, [(one, "waiting", "") for one in pending]), listed.unreadable)
 
 
 def heaps(rows: list[Row], markup: dict[str, str], wanted: Wanted, identity: Identity, opened: str) -> list[Heap]:

@@ -15,7 +15,7 @@ from confirmations.characters import shown
 from confirmations.filters import Filters
 from confirmations.history import Entry, Listed, difference, entries, looked_up, told_by_gateway
 from confirmations.identity import Identity, NameBook
-from confirmations.items import Names, verdict_of
+from confirmations.items import Names, unreadable_sentence, verdict_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
 from gateway import MOST_LISTED
@@ -53,6 +53,7 @@ def history(request: SignedInRequest) -> HttpResponse:
         "filters": filters,
         "problem": problem,
         "cannot_see": identity.cannot_see,
+        "unreadable": unreadable_sentence(told.unreadable),
         "most_listed": MOST_LISTED if told.is_cut else 0,
         "newer": filters.query(filters.page_number - 1) if first else "",
         "older": filters.query(filters.page_number + 1) if len(page) > A_PAGE else "",

@@ -119,7 +119,7 @@ def _ask(request: SignedInRequest, service: Service, *, is_stored: bool = False)
 
 def _store(gateway: Gateway, service: Service, secret: str) -> None:
     stored = _given(gateway, service, secret)
-    if is_expired(stored):  # storing again keeps the old expiry (wire notes, Traps): only a new one is without it
+    if is_expired(gateway, stored):  # storing again keeps the old expiry (wire notes, Traps): only a new one is without
         gateway.delete_credential(stored.id)
         _given(gateway, service, secret)
 
@@ -162,7 +162,7 @@ def _entry(request: SignedInRequest, service: str) -> tuple[str, str]:
 def _without_entry(request: SignedInRequest, service: Service) -> HttpResponse:
     """The gateway names no way, or none that it has: because there is none, or because it is connected already."""
     own = request.gateway.credentials()
-    stored = next((one for one in own if one.service == service.service and not is_expired(one)), None)
+    stored = next((one for one in own if one.service == service.service and not is_expired(request.gateway, one)), None)
     if stored is None:
         return _cannot(request, service)
     if not service.kind and not stored.was_granted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -23,6 +24,14 @@ MAY_NOT_SEE = "The gateway does not let you see its services. If it should, ask 
 MAY_NOT_CHANGE = "The gateway does not let you change its services. If it should, ask your operator."
 
 
+def _unreadable(number: int) -> str:
+    if not number:
+        return ""
+    return ngettext("%(number)d service could not be read.", "%(number)d services could not be read.", number) % {
+        "number": number
+    }
+
+
 @signed_in
 @require_GET
 def services(request: SignedInRequest) -> HttpResponse:
@@ -37,6 +46,7 @@ def services(request: SignedInRequest) -> HttpResponse:
     context = {
         "services": [(record, KINDS.get(record.kind, "Another kind")) for record in records],
         "may_write": may_write(request.kept.roles),
+        "unreadable": _unreadable(records.unreadable),
     }
     return render(request, "credentials/services.html", context)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.requests import SignedInRequest, signed_in
@@ -16,10 +17,12 @@ from agents.api import known_agents
 from credentials.forms import KINDS
 from credentials.managing import may_read
 from credentials.services import card, is_expired, needs
-from gateway import Credential, Gateway
+from gateway import Credential, Gateway, clock
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 
 EXPIRES_SOON = timedelta(days=3)
+
+Expiry = Literal["", "soon", "expired", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Row:
     kind: str  # for people; empty where the gateway does not tell this person
     connected_at: datetime | None
     expires_at: datetime | None
-    expiry: Literal["", "soon", "expired"]
+    expiry: Expiry
 
 
 @signed_in
@@ -47,7 +50,7 @@ def vault(request: SignedInRequest) -> HttpResponse:
         return render(request, "credentials/vault.html", told, status=problem.status)
     kinds = _kinds(request.gateway) if stored else {}
     context = {
-        "credentials": [_row(credential, kinds.get(credential.service, "")) for credential in stored],
+        "credentials": [_row(request.gateway, credential, kinds.get(credential.service, "")) for credential in stored],
         "missing": [
             card(
                 request.gateway,
@@ -59,6 +62,7 @@ def vault(request: SignedInRequest) -> HttpResponse:
             for need in needed
         ],
         "sees_services": may_read(request.kept.roles),
+        "unreadable": unreadable_sentence(stored.unreadable),
     }
     return render(request, "credentials/vault.html", context)
 
@@ -84,6 +88,15 @@ def delete(request: SignedInRequest, credential_id: str) -> HttpResponse:
     return redirect("credentials:vault")
 
 
+def unreadable_sentence(number: int) -> str:
+    """Empty where everything could be read."""
+    if not number:
+        return ""
+    return ngettext("%(number)d credential could not be read.", "%(number)d credentials could not be read.", number) % {
+        "number": number
+    }
+
+
 def _kinds(gateway: Gateway) -> dict[str, str]:
     """{service type: kind for people}, empty for people who may not read it."""
     try:
@@ -94,10 +107,10 @@ def _kinds(gateway: Gateway) -> dict[str, str]:
         return {}
 
 
-def _row(credential: Credential, kind: str) -> Row:
-    expiry: Literal["", "soon", "expired"] = ""
-    if is_expired(credential):
+def _row(gateway: Gateway, credential: Credential, kind: str) -> Row:
+    expiry: Expiry = "unknown" if credential.expires_unknown else ""
+    if is_expired(gateway, credential):
         expiry = "expired"
-    elif credential.expires_at and credential.expires_at - datetime.now(UTC) <= EXPIRES_SOON:
+    elif credential.expires_at and credential.expires_at - clock.now(gateway.url) <= EXPIRES_SOON:
         expiry = "soon"
     return Row(credential.id, credential.name, kind, credential.created_at, credential.expires_at, expiry)

@@ -10,13 +10,13 @@ from gateway import streams
 from gateway.calls.wire import Wire, done, part, query
 from gateway.errors import CredentialsRequired, MalformedReply
 from gateway.records import AgentRecord, NewAgent, RequiredService
-from gateway.types import Agent, MissingService, mapping_of, readable, rows_of, text_of
+from gateway.types import Agent, MissingService, Rows, mapping_of, readable, rows_of, text_of
 
 
 class Agents(Wire):
     __slots__ = ()
 
-    def agents(self) -> list[Agent]:
+    def agents(self) -> Rows[Agent]:
         """Every agent there is. Raises NotAllowed for people without a role that may list them."""
         return readable(rows_of(self._ask("GET", "admin/agents"), "agents"), Agent.from_doc)
 
@@ -40,10 +40,10 @@ class Agents(Wire):
 
     # -- for those who manage agents: admin, tenant_admin, agent_creator ----------------------------------------
 
-    def agent_records(self, tenant: str = "") -> list[AgentRecord]:
+    def agent_records(self, tenant: str = "") -> Rows[AgentRecord]:
         """Every agent with what only those see who manage agents; an admin may ask for one tenant."""
         path = f"admin/agents{query(tenant_id=tenant)}"
-        return [AgentRecord.from_doc(row) for row in rows_of(self._ask("GET", path), "agents")]
+        return readable(rows_of(self._ask("GET", path), "agents"), AgentRecord.from_doc)
 
     def agent_record(self, agent_id: str) -> AgentRecord:
         """Raises NotFound, also for an agent of another tenant."""

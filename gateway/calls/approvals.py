@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from gateway import streams
+from gateway import clock, streams
 from gateway.calls.wire import Wire, done, part, query
 from gateway.dialect import Dialect
-from gateway.errors import NotAllowed, NotConfirmed, NotFound, NotOffered
+from gateway.errors import MalformedReply, NotAllowed, NotConfirmed, NotFound, NotOffered
 from gateway.tokens import claims_of, roles_of, tenant_of
-from gateway.types import REVIEWER, Answer, Confirmation, Unanswered, mapping_of, readable, rows_of
+from gateway.types import REVIEWER, Answer, Confirmation, Rows, Unanswered, mapping_of, readable, rows_of
 
 ROUTES = frozenset({"list", "pending"})
 MOST_LISTED = 100
 """Confirmations, the newest: a gateway lists no older ones, and has no further pages."""
 
 HELD_AT_MOST = timedelta(minutes=10)
-"""Gateways hold a call for half of that; but clocks differ."""
+"""Gateways hold a call for half of that."""
 
 _tell_nothing_of_held: set[str] = set()
 """Gateways without that route, found out by asking; kept for the life of the process."""
@@ -31,18 +31,18 @@ class Approvals(Wire):
         """What is asked and decided, as it happens: `async with … as events`, then `async for event in events`."""
         return streams.ConfirmationEvents(self._address("stream"), self.token)
 
-    def pending(self) -> list[Confirmation]:
+    def pending(self) -> Rows[Confirmation]:
         """The calls that wait and that this person may answer: what the stream replays, for whoever polls."""
 
-        def ask(dialect: Dialect) -> list[Confirmation]:
+        def ask(dialect: Dialect) -> Rows[Confirmation]:
             if dialect.pending_rows == "event":
                 return self._held()
             listed = readable(rows_of(self._ask("GET", dialect.pending), "confirmations"), Confirmation.from_row)
-            return self._without_lost(listed) if listed else []
+            return self._without_lost(listed) if listed else listed
 
         return self._in_dialect(ask)
 
-    def confirmations(self, status: str = "") -> list[Confirmation]:
+    def confirmations(self, status: str = "") -> Rows[Confirmation]:
         """What was asked, newest first, as far as the gateway lists it (`MOST_LISTED`).
 
         Pending ones may include some that nobody can resume any more.
@@ -55,7 +55,8 @@ class Approvals(Wire):
         """Every call without an answer on record, those that are held told apart from those nobody waits for.
 
         The record is read before and after what is held, so that a call asked or answered meanwhile is not taken for
-        a lost one. Where a gateway cannot tell the two apart, all count as held.
+        a lost one. Where a gateway cannot tell the two apart, all count as held; where one of the held could not be
+        read, it may be any of the others, and none counts as lost.
         """
         before = {one.id for one in self.confirmations("pending")}
         try:
@@ -66,8 +67,8 @@ class Approvals(Wire):
         left = [one for one in after if one.id in before and one.id not in {call.id for call in held}]
         return Unanswered(
             held=tuple(held),
-            lost=tuple(one for one in left if self._may_open(one)),
-            unknown=tuple(one for one in left if not self._may_open(one)),
+            lost=tuple(one for one in left if held.is_whole and self._may_open(one)),
+            unknown=tuple(one for one in left if not (held.is_whole and self._may_open(one))),
         )
 
     def confirmation(self, confirmation_id: str) -> Confirmation:
@@ -78,7 +79,10 @@ class Approvals(Wire):
 
     def _read(self, confirmation_id: str) -> Mapping[str, Any]:
         doc = self._in_dialect(lambda dialect: self._ask("GET", f"{dialect.confirmations}/{part(confirmation_id)}"))
-        return mapping_of(doc, "confirmation")
+        record = mapping_of(doc, "confirmation")
+        if "status" not in record:  # which would make a call that ran one that waits
+            raise MalformedReply("status: not told")
+        return record
 
     def answer(self, confirmation_id: str, *, approve: bool, reason: str = "") -> Answer:
         """Approve or reject a held call. Raises AlreadyResolved, NotFound, NotAllowed.
@@ -101,41 +105,54 @@ class Approvals(Wire):
         ran = None if not approve else "confirmation_token" not in doc
         return Answer(approved=approve, ran=ran)
 
-    def _without_lost(self, listed: list[Confirmation]) -> list[Confirmation]:
+    def _without_lost(self, listed: Rows[Confirmation]) -> Rows[Confirmation]:
         """A list by status also names calls that nobody holds since a restart; some gateways tell which are held,
         with more words than the list has."""
         if self.url in _tell_nothing_of_held:
             return listed
         try:
-            held = {one.id: one for one in self._held()}
+            told = self._held()
         except NotOffered:
             _tell_nothing_of_held.add(self.url)
             return listed
-        return [held[one.id] for one in listed if one.id in held]
+        held = {one.id: one for one in told}
+        found = Rows(held[one.id] for one in listed if one.id in held)
+        found.unreadable = max(listed.unreadable, told.unreadable)
+        return found
 
-    def _held(self) -> list[Confirmation]:
+    def _held(self) -> Rows[Confirmation]:
         """The calls that a caller waits for and that this person may answer, oldest first. Raises NotOffered."""
         told = readable(rows_of(self._ask("GET", "stream/pending"), "data"), Confirmation.from_event)
         if REVIEWER not in roles_of(self.token) or tenant_of(self.token):
             return told
-        return sorted([*told, *self._held_without_tenant({one.id for one in told})], key=lambda one: one.asked_at)
+        further = self._held_without_tenant({one.id for one in told})
+        both = Rows(sorted([*told, *further], key=lambda one: one.asked_at))
+        both.unreadable = told.unreadable + further.unreadable
+        return both
 
-    def _held_without_tenant(self, told: set[str]) -> list[Confirmation]:
+    def _held_without_tenant(self, told: set[str]) -> Rows[Confirmation]:
         """What an admin without a tenant may answer and the gateway leaves out of what is held: each is read by itself.
 
         A record that nobody waits for names its rule, if only as null; what is held never does.
         """
-        oldest = datetime.now(UTC) - HELD_AT_MOST
-        found = []
-        for one in self.confirmations("pending"):
+        listed = self.confirmations("pending")
+        oldest = clock.now(self.url) - HELD_AT_MOST
+        found = Rows[Confirmation]()
+        found.unreadable = listed.unreadable
+        for one in listed:
             if one.tenant or one.id in told or one.asked_at < oldest:
                 continue
             try:
                 doc = self._read(one.id)
             except (NotFound, NotAllowed):
                 continue
+            except MalformedReply:
+                found.unreadable += 1
+                continue
             if "rule_id" not in doc:
-                found.append(Confirmation.from_one(doc))
+                call = readable([doc], Confirmation.from_one)
+                found += call
+                found.unreadable += call.unreadable
         return found
 
     def _may_open(self, call: Confirmation) -> bool:

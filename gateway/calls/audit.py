@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway.calls.wire import Wire, part, query
 from gateway.records import AuditEntry, AuditPage, AuditStats, CallStatus
-from gateway.types import mapping_of, rows_of
+from gateway.types import mapping_of, readable, rows_of
 
 
 class Audit(Wire):
@@ -36,9 +36,10 @@ class Audit(Wire):
             limit=limit,
             offset=offset or None,
         )
-        entries = tuple(AuditEntry.from_doc(row) for row in rows_of(self._ask("GET", path), "data"))
+        rows = rows_of(self._ask("GET", path), "data")
+        entries = tuple(readable(rows, AuditEntry.from_doc))
         # `pagination.total` is the size of this page: a full one may be followed by another.
-        return AuditPage(entries, offset + limit if limit and len(entries) >= limit else None)
+        return AuditPage(entries, offset + limit if limit and len(rows) >= limit else None)
 
     def audit_entry(self, entry_id: str) -> AuditEntry:
         """Raises NotFound, and NotAllowed for somebody else's."""

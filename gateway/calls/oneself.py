@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.calls.wire import Wire, done
-from gateway.errors import NotFound, NotOffered, SignedOut
-from gateway.tokens import expires_at
+from gateway.errors import MalformedReply, NotFound, NotOffered, SignedOut
+from gateway.tokens import expires_at, lifetime_of
 from gateway.types import Person, SignedIn, mapping_of, text_of
 
 
@@ -70,8 +70,10 @@ class Oneself(Wire):
         """From an answer with a token, and the person where it names one (renewing need not)."""
         doc = mapping_of(answer, "sign-in")
         token = text_of(doc, "token")
+        if not (token.isascii() and token.isprintable()):
+            raise MalformedReply("token: not fit for a header")
         person = _person(doc) if "user" in doc else type(self)(self.url, token, self.chosen).me()
-        return SignedIn(token, person, expires_at(token))
+        return SignedIn(token, person, expires_at(token), lifetime_of(token))
 
 
 def _person(answer: object) -> Person:

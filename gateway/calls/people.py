@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from gateway.calls.wire import Wire, done, part
 from gateway.errors import MalformedReply
 from gateway.records import Role
-from gateway.types import Person, mapping_of, rows_of
+from gateway.types import Person, Rows, mapping_of, readable, rows_of
 
 
 class People(Wire):
     __slots__ = ()
 
-    def people(self) -> list[Person]:
+    def people(self) -> Rows[Person]:
         """Everybody whom this person may see: all tenants for an admin, the own one for a tenant admin."""
-        return [Person.from_doc(row) for row in rows_of(self._ask("GET", "admin/users"), "users")]
+        return readable(rows_of(self._ask("GET", "admin/users"), "users"), Person.from_doc)
 
     def person(self, person_id: str) -> Person:
         """Raises NotFound."""

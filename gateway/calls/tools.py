@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.calls.wire import Wire, part, query
 from gateway.records import AccessRule, Tool, ToolProvider
-from gateway.types import mapping_of, rows_of
+from gateway.types import Rows, mapping_of, readable, rows_of
 
 if TYPE_CHECKING:
     import mcp
@@ -16,27 +16,26 @@ if TYPE_CHECKING:
 class Tools(Wire):
     __slots__ = ()
 
-    def tool_providers(self) -> list[ToolProvider]:
+    def tool_providers(self) -> Rows[ToolProvider]:
         """The tool servers of one's own tenant; open to everybody who is signed in."""
-        return [ToolProvider.from_doc(row) for row in rows_of(self._ask("GET", "admin/tool-providers"), "providers")]
+        return readable(rows_of(self._ask("GET", "admin/tool-providers"), "providers"), ToolProvider.from_doc)
 
     def tool_provider(self, provider_id: str) -> ToolProvider:
         """Raises NotFound, also for one of another tenant."""
         doc = mapping_of(self._ask("GET", f"admin/tool-providers/{part(provider_id)}"), "provider")
         return ToolProvider.from_doc(mapping_of(doc.get("provider"), "provider"))
 
-    def tools_of(self, provider_id: str) -> list[Tool]:
+    def tools_of(self, provider_id: str) -> Rows[Tool]:
         """As the server lists them now, whoever may use them. Raises GatewayUnavailable when it does not answer, also
         when it wants a session first."""
-        return [
-            Tool.from_doc(row)
-            for row in rows_of(self._ask("GET", f"admin/tool-providers/{part(provider_id)}/tools"), "tools")
-        ]
+        return readable(
+            rows_of(self._ask("GET", f"admin/tool-providers/{part(provider_id)}/tools"), "tools"), Tool.from_doc
+        )
 
-    def access_rules(self, *, provider_id: str = "", subject: str = "") -> list[AccessRule]:
+    def access_rules(self, *, provider_id: str = "", subject: str = "") -> Rows[AccessRule]:
         """Who may use which tool, as far as the filters match. Raises NotAllowed for people without roles."""
         path = f"admin/provider-access{query(provider_id=provider_id, subject_id=subject)}"
-        return [AccessRule.from_doc(row) for row in rows_of(self._ask("GET", path), "rules")]
+        return readable(rows_of(self._ask("GET", path), "rules"), AccessRule.from_doc)
 
     def access_rule(self, rule_id: str) -> AccessRule:
         """Raises NotFound."""

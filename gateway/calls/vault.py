@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from gateway.calls.wire import Wire, done, part
 from gateway.errors import GatewayError, NotFound
 from gateway.records import AUTH_TYPES, ServiceRecord, ServiceSettings
-from gateway.types import Credential, CredentialCheck, Kind, Service, mapping_of, maybe_text, readable, rows_of
+from gateway.types import Credential, CredentialCheck, Kind, Rows, Service, mapping_of, maybe_text, readable, rows_of
 
 
 class Vault(Wire):
     __slots__ = ()
 
-    def credentials(self) -> list[Credential]:
+    def credentials(self) -> Rows[Credential]:
         return readable(rows_of(self._ask("GET", "credentials"), "credentials"), Credential.from_doc)
 
     def check_credential(self, service: str) -> CredentialCheck:
@@ -69,9 +70,9 @@ class Vault(Wire):
 
     # -- services ("credential providers") ----------------------------------------------------------------------
 
-    def services(self) -> list[Service]:
+    def services(self) -> Rows[Service]:
         """Every service there is. Raises NotAllowed for people without roles, where the dialect is strict."""
-        return [Service.from_provider(row) for row in self._providers()]
+        return readable(self._providers(), Service.from_provider)
 
     def service(self, service: str) -> Service:
         """One service by its type: the provider where this person may read it, else what `check` tells.
@@ -92,7 +93,7 @@ class Vault(Wire):
             return Service(service, check.credential.name)
         raise NotFound
 
-    def service_records(self) -> list[ServiceRecord]:
+    def service_records(self) -> Rows[ServiceRecord]:
         """As `services`, with what those need who manage them; secrets are masked (MASK)."""
         return readable(self._providers(), ServiceRecord.from_provider)
 
@@ -151,8 +152,8 @@ class Vault(Wire):
         answer = self._ask("DELETE", f"credential-providers/{part(service_id)}")
         done(answer, "service", "Credential provider deleted")
 
-    def _providers(self) -> list[dict[str, object]]:
-        return [dict(row) for row in rows_of(self._ask("GET", "credential-providers"), "providers")]
+    def _providers(self) -> list[Any]:
+        return rows_of(self._ask("GET", "credential-providers"), "providers")
 
 
 def _provider(answer: object) -> dict[str, object]:

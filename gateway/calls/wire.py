@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.client import RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
@@ -14,9 +15,17 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ProtocolError
 
-from gateway import deep
+from gateway import clock, deep
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
-from gateway.errors import GatewayUnavailable, MalformedReply, NotConfirmed, NotFound, NotOffered
+from gateway.errors import (
+    AlreadyResolved,
+    Conflict,
+    GatewayUnavailable,
+    MalformedReply,
+    NotConfirmed,
+    NotFound,
+    NotOffered,
+)
 from gateway.refusals import refusal
 from gateway.segments import is_segment
 
@@ -109,7 +118,10 @@ class Wire:
         except requests.RequestException as exc:  # refused, reset, timed out, cut off
             raise GatewayUnavailable from exc
         if not 200 <= status < 300:
-            raise refusal(status, content)
+            problem = refusal(status, content)
+            if method == "GET" and isinstance(problem, AlreadyResolved | Conflict):
+                raise MalformedReply(f"status {status} to a read")  # which takes and resolves nothing
+            raise problem
         try:
             return deep.loads(content)
         except ValueError as exc:
@@ -119,6 +131,7 @@ class Wire:
         self, session: requests.Session, method: str, address: str, body: Mapping[str, object] | None
     ) -> tuple[int, bytes]:
         """Status and body of the answer, the body never longer than we want to hold."""
+        asked_at = datetime.now(UTC)
         with session.request(
             method,
             address,
@@ -128,6 +141,7 @@ class Wire:
             allow_redirects=False,
             stream=True,
         ) as response:
+            clock.hear_headers(self.url, response.headers, asked_at)
             content = bytearray()
             for chunk in response.iter_content(64 * 1024):
                 content += chunk

@@ -5,6 +5,7 @@ import { fetched } from "confirmations/fragment"
 import { elements, fits, groupOf, inOrder, isWaiting } from "confirmations/rows"
 
 const list = document.querySelector("[data-desk]")
+const unreadable = document.querySelector("[data-unreadable]")
 const bar = document.querySelector("[data-fresh]")
 const known = new Map() // id -> its row, as it was told last, shown or not
 const FADES = 4000 // ms that a verdict is fully there before it fades
@@ -140,7 +141,7 @@ function tally() {
   bar.hidden = !gathered
   bar.textContent = `${gathered} new`
   const hidden = waiting.length - waiting.filter(isWanted).length
-  document.querySelector("[data-queue-empty]").hidden = hidden > 0
+  document.querySelector("[data-queue-empty]").hidden = hidden > 0 || !unreadable.hidden
   document.querySelector("[data-queue-filtered]").hidden = !hidden
   document.querySelector("[data-hidden-count]").textContent = hidden
   document.dispatchEvent(new CustomEvent("desk:changed"))
@@ -148,6 +149,13 @@ function tally() {
 
 for (const row of list.querySelectorAll("[data-confirmation]")) known.set(idOf(row), row)
 document.addEventListener("confirmations:clock", ({ detail }) => (offset = detail.offset))
+document.addEventListener("confirmations:unreadable", ({ detail }) => {
+  const words = unreadable.querySelector("p")
+  if (words.textContent === detail.sentence) return
+  words.textContent = detail.sentence
+  unreadable.hidden = !detail.sentence
+  tally()
+})
 document.addEventListener("confirmations:queue", ({ detail }) => {
   document.querySelector("[data-queue-problem]")?.remove()
   const fresh = elements(detail.html)

@@ -53,6 +53,7 @@ function hear({ data }) {
   if (frame.type === "news") return tell("news", frame)
   say(frame.state)
   count(frame.count)
+  tell("unreadable", { sentence: frame.unreadable })
   tell("clock", { offset: frame.clock - Date.now() })
   if (frame.type !== "state") tell(frame.type, frame)
 }

@@ -43,6 +43,7 @@ class OpenPage:
         self.states: dict[str, str] = {}
         self.state = ""
         self.count = -1
+        self.unreadable = ""
         self.ended = ""
         self.ever: set[str] = set()  # ids that were ever shown
         self.told: list[str] = []  # every item as it was told, one after the other
@@ -57,6 +58,7 @@ class OpenPage:
             self.news.append(frame["conversation"])
             return
         self.state, self.count = frame["state"], frame["count"]
+        self.unreadable = frame["unreadable"]
         if frame["type"] == "queue":
             self.items.clear()
         if frame["type"] == "gone":

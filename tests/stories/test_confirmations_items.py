@@ -18,7 +18,6 @@ from confirmations.hosts import hosts_in
 from confirmations.items import (
     Names,
     hash_as_shown,
-    is_waiting,
     item_of,
     shape_of,
     state_of,
@@ -148,13 +147,6 @@ def test_how_it_ended_is_one_sentence(status: str, by: str, reason: str, state: 
 def test_an_approval_that_ran_nothing_says_so() -> None:
     record = asked(status="confirmed", answered_by="ana")
     assert verdict_of(record, Names(), "ana", ran=False) == "Approved by you (nobody was waiting any more: nothing ran)"
-
-
-def test_a_call_past_its_time_waits_no_longer_whatever_a_list_says() -> None:
-    call = asked(asked_at=NOW - timedelta(seconds=299))
-    assert is_waiting(call, limit=300, now=NOW)
-    assert not is_waiting(call, limit=300, now=NOW + timedelta(seconds=7))
-    assert not is_waiting(replace(call, status="rejected"), limit=300, now=NOW)
 
 
 def test_what_an_answer_was_given_to_is_told_by_one_hash() -> None:
