@@ -15,7 +15,6 @@ from gateway.types import (
     Risk,
     Service,
     exact_of,
-    id_of,
     is_number,
     mapping_of,
     maybe_id,
@@ -203,7 +202,7 @@ class ServiceRecord(Service):
             service=shown.service,
             name=shown.name,
             kind=shown.kind,
-            id=id_of(doc, "id"),
+            id=exact_of(doc, "id"),
             description=shown.description,
             tenant=maybe_id(doc, "tenantId"),
             is_active=doc.get("isActive") is not False,
@@ -229,7 +228,7 @@ class ToolProvider:
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         return cls(
-            id=id_of(doc, "id"),
+            id=exact_of(doc, "id"),
             name=text_of(doc, "name"),
             description=maybe_text(doc, "description"),
             pattern=maybe_text(doc, "pattern"),
@@ -276,7 +275,7 @@ class AccessRule:
         if not _is_action(action) or kind not in ("user", "agent"):
             raise MalformedReply("rule: neither action nor subject known")
         return cls(
-            id=id_of(doc, "id"),
+            id=exact_of(doc, "id"),
             subject_kind="user" if kind == "user" else "agent",
             subject=exact_of(doc, "subjectId"),
             provider_id=exact_of(doc, "providerId"),
@@ -312,7 +311,7 @@ class AuditEntry:
         arguments = doc.get("arguments")
         duration = doc.get("duration")
         return cls(
-            id=id_of(doc, "id"),
+            id=exact_of(doc, "id"),
             tool=text_of(doc, "toolName"),
             provider_id=maybe_id(doc, "providerId"),
             user=maybe_id(doc, "userId"),
