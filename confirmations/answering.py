@@ -57,10 +57,13 @@ def check(by: Answerer, asked: Confirmation, given: Given) -> None:
     if not given.approve:
         return
     if asked.risk == "critical":
+        missing = []  # all of it is said at once: time runs
         if given.tool_name.strip() not in (asked.tool.strip(), shown(asked.tool)):
-            raise NotTaken(f"To approve a critical call, please type the name of its tool: {shown(asked.tool)}", 400)
+            missing.append(f"To approve a critical call, please type the name of its tool: {shown(asked.tool)}")
         if not given.reason:
-            raise NotTaken("Please say why: a reason is needed to approve a critical call.", 400)
+            missing.append("Please say why: a reason is needed to approve a critical call.")
+        if missing:
+            raise NotTaken(" · ".join(missing), 400)
 
 
 def _approve(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outcome:
@@ -120,6 +123,8 @@ def _take_back(by: Answerer, asked: Confirmation) -> None:
 def cancel(by: Answerer, confirmation_id: str) -> str:
     """Take one's own approval back: a sentence. Raises NotTaken."""
     hold = holds.open_hold(by.identity.gateway, confirmation_id)
+    if hold is None and (taken_back := _take_back_first(by, confirmation_id)):
+        return taken_back
     if hold is None:
         raise NotTaken("There is no approval to cancel: it was sent or cancelled before.")
     if hold.user_id != by.user.pk:
@@ -131,3 +136,25 @@ def cancel(by: Answerer, confirmation_id: str) -> str:
         raise NotTaken("It is too late to cancel: the approval is being sent.")
     Hold.objects.filter(pk=hold.pk).update(is_told=True)
     return f"Cancelled: your approval of {shown(hold.tool)} was not sent."
+
+
+def _take_back_first(by: Answerer, confirmation_id: str) -> str:
+    """Take one's own first of two approvals back: a sentence; empty where there is none."""
+    mine = FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=confirmation_id, user=by.user)
+    if not mine.exists():
+        return ""
+    with alone(by.identity.gateway, confirmation_id):
+        asked = by.reads(confirmation_id)
+        with transaction.atomic():
+            if not mine.delete()[0]:
+                return ""
+            record(
+                by.user,
+                Evidence.of(asked),
+                approve=True,
+                reason="",
+                kind=Kind.CANCELLED,
+                outcome=f"cancelled before it was sent: {by.user.distinct_name} took the first of two approvals back",
+            )
+    standing.tell(by.identity.gateway, confirmation_id)
+    return f"Taken back: your approval of {shown(asked.tool)} counts no more."

@@ -83,7 +83,8 @@ def _two(may: May, item: Item, standing: Standing, me: str) -> None:
         may.approve = False
         may.notes.append(f"Two people other than you, who asked for it, have to approve this. {BINDS}")
     elif first and first.person == me:
-        may.approve = False
+        may.approve = may.claim = False
+        may.cancel = True
         may.notes.append(f"You approved this; it is sent when another person approves it, too. {BINDS}")
     elif first:
         may.notes.append(f"{first.name} approved this; your approval is the second one, and sends it. {BINDS}")

@@ -44,20 +44,20 @@ document.addEventListener("htmx:afterSettle", () => {
   const item = answered && sections.find(section => section.dataset.confirmation === answered)
   answered = ""
   if (!item || document.activeElement !== document.body) return
-  const reason = item.querySelector("[name=reason]")
-  if (!reason) item.tabIndex = -1
-  ;(reason ?? item).focus({ preventScroll: true })
+  const wanted = item.querySelector("[role=alert]") && [...item.querySelectorAll("[name=tool_name], [name=reason]")].find(one => !one.value.trim())
+  const field = wanted || item.querySelector("[name=reason]")
+  if (!field) item.tabIndex = -1
+  ;(field ?? item).focus({ preventScroll: true })
 })
 
 function fail({ detail }) {
   const form = detail.elt.closest("[data-answering]")
   if (!form) return
-  const sentence = form.querySelector(".wrong") ?? document.createElement("p")
   const isOurs = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")
-  sentence.className = "wrong"
-  sentence.role = "alert"
-  sentence.textContent = (isOurs && detail.xhr.responseText) || FAILED
-  form.prepend(sentence)
+  const notice = form.querySelector("[data-failed]") ?? form.querySelector("template[data-failure]").content.firstElementChild.cloneNode(true)
+  notice.querySelector("p").textContent = (isOurs && detail.xhr.responseText) || FAILED
+  form.prepend(notice)
+  notice.scrollIntoView({ block: "nearest" })
 }
 
 document.addEventListener("htmx:sendError", fail)

@@ -142,3 +142,20 @@ def test_a_rejection_by_anyone_forgets_the_first_approval(come: Arriving, gatewa
     assert "Rejected: rename_file" in words(ana.posts(f"/confirmations/{call}/reject/", reason="no").text)
     assert "Rejected by Ana Lima (user@example.com), who asked for it: no" in shown(bo, call)
     assert gateway.report()["answers"][call] == "reject"
+
+
+@pytest.mark.parametrize("gateway", ["released"], indirect=True, scope="session")
+def test_the_first_of_two_approvals_can_be_taken_back_by_whoever_gave_it(come: Arriving, gateway: Embedded) -> None:
+    bo, olu = come(BO), come(OLU)
+    call = held(gateway, ANA, "rename_file", "medium", "File manager", path="back.txt")
+    bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
+    assert "Claim for" not in shown(bo, call) and buttons(bo, call)["Cancel approval"]
+    assert "There is no approval to cancel" in words(olu.posts(f"/confirmations/{call}/cancel/").text)
+    assert "Taken back: your approval of rename_file counts no more" in words(
+        bo.posts(f"/confirmations/{call}/cancel/").text
+    )
+    olu.posts(f"/confirmations/{call}/confirm/")
+    assert call in gateway.report()["held"]  # it is the first one again
+    bo.posts(f"/confirmations/{call}/confirm/")
+    assert call in gateway.report()["ran"]
+    assert "took the first of two approvals back" in words(bo.reads("/confirmations/history/"))

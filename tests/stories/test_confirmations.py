@@ -401,6 +401,7 @@ def test_a_critical_call_wants_its_name_and_a_reason(ana: Visitor, gateway: Embe
         ({"reason": "sure"}, "please type the name of its tool: wipe⟨U+200B⟩_folder"),
         ({"reason": "sure", "tool_name": "wipe_folder"}, "please type the name of its tool"),
         ({"tool_name": "wipe\u200b_folder"}, "a reason is needed to approve a critical call"),
+        ({}, "type the name of its tool: wipe⟨U+200B⟩_folder · Please say why: a reason is needed"),
     ):
         refused = ana.posts(f"/confirmations/{call}/confirm/", **fields)
         assert refused.status_code == 400 and why in words(refused.text)
@@ -430,7 +431,7 @@ def test_without_a_script_a_page_asks_once_more(ana: Visitor, gateway: Embedded)
     form = dict(re.findall(r'name="(seen|ask)" value="([^"]+)"', ana.reads(path)))
     asked = ana.posts(f"{path}confirm/", reason="well", **form)
     assert "Approve this call?" in words(asked.text)
-    assert re.search("Written by the agent.* path (string )?/asked/twice", words(asked.text))
+    assert re.search("Written by whoever called the tool.* path (string )?/asked/twice", words(asked.text))
     assert call in gateway.report()["held"]
     assert 'value="well"' in ana.reads(path)  # whoever goes back finds what they typed
     unreasoned = ana.posts(f"{path}reject/", reason="", **form)
