@@ -18,7 +18,10 @@ class Agents(Wire):
 
     def agents(self) -> Rows[Agent]:
         """Every agent there is. Raises NotAllowed for people without a role that may list them."""
-        return readable(rows_of(self._ask("GET", "admin/agents"), "agents"), Agent.from_doc)
+        found = readable(rows_of(self._ask("GET", "admin/agents"), "agents"), Agent.from_doc)
+        if found.unreadable and not found:
+            raise MalformedReply("a list in which no agent can be read")
+        return found
 
     def agent(self, agent_id: str) -> Agent:
         """Raises NotFound, and NotAllowed for an agent of another tenant."""

@@ -19,7 +19,6 @@ from gateway import clock, deep
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
 from gateway.errors import (
     AlreadyResolved,
-    Conflict,
     GatewayUnavailable,
     MalformedReply,
     NotConfirmed,
@@ -119,8 +118,8 @@ class Wire:
             raise GatewayUnavailable from exc
         if not 200 <= status < 300:
             problem = refusal(status, content)
-            if method == "GET" and isinstance(problem, AlreadyResolved | Conflict):
-                raise MalformedReply(f"status {status} to a read")  # which takes and resolves nothing
+            if method == "GET" and isinstance(problem, AlreadyResolved):
+                raise MalformedReply(f"status {status} to a read")  # which resolves nothing
             raise problem
         try:
             return deep.loads(content)
