@@ -88,7 +88,7 @@ function clearNotice() {
 if (message) {
   if (message.autofocus) message.setSelectionRange(message.value.length, message.value.length) // go on where a text ends
   message.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
+    if (event.key !== "Enter" || event.shiftKey) return
     event.preventDefault()
     const button = send.querySelector("button")
     if (!button.hidden && !button.disabled && message.value.trim()) send.requestSubmit(button)

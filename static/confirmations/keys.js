@@ -64,7 +64,7 @@ const KEYS = {
 
 document.addEventListener("keydown", event => {
   const { key, target } = event
-  if (!isOn() || event.defaultPrevented || event.isComposing || !target.closest || event.ctrlKey || event.metaKey || event.altKey) return
+  if (!isOn() || event.defaultPrevented || !target.closest || event.ctrlKey || event.metaKey || event.altKey) return
   if (key === "Escape" && (target.closest("[data-detail]") || target === find)) {
     event.preventDefault()
     return back()
