@@ -39,6 +39,7 @@ from django.utils.safestring import SafeString, mark_safe
 from agents import interrupts, pieces
 from agents.markdown import Blocks
 from agents.runlog import RunLog
+from agents.thoughts import Segment, Thoughts
 from agents.transcript import (
     FOOT,
     MOST_OTHERS,
@@ -87,6 +88,9 @@ class Answer:
         self._written: list[str] = []  # deltas of the text in progress, joined when somebody asks
         self._writing: Part | None = None  # that text
         self._blocks = Blocks()
+        self._blocks_shown: list[str] = []  # the keys of those of that text that may yet be shown otherwise
+        self._thoughts = Thoughts()
+        self._thought: Part | None = None  # that is being thought, as it is shown: the text holds it, too
         self._growth = Growth()
         self._shared = Shared()
         self._others_size = 0
@@ -149,9 +153,11 @@ class Answer:
         """Its end is not in it: whoever shows this has yet to be told."""
         with self._lock:
             number = self.log.number - 1 if self.log.is_closed else self.log.number
-            below = [self._shown[kind] for kind in FOOT if kind in self._shown]
-            shown = [html for key, html in self._shown.items() if html and key not in FOOT]
-            return Snapshot(number, [*shown, *below], self._blocks.tail)
+            return Snapshot(number, self._pieces(), self._blocks.tail)
+
+    def _pieces(self) -> list[SafeString]:
+        below = [self._shown[kind] for kind in FOOT if kind in self._shown]
+        return [*(html for key, html in self._shown.items() if html and key not in FOOT), *below]
 
     def parts(self) -> list[Part]:
         """The answer so far, to keep. What grew since it was shown is shown now, if it is time."""
@@ -299,9 +305,14 @@ class Answer:
             self._parts.append(part)
             return
         self._gather()
-        tail = self._blocks.tail
+        tail = self._blocks.tail + self._thoughts.held
         text = self._writing["text"]
         rest = {**self._writing, "text": tail}
+        rest.pop("thinks", None)
+        if self._thoughts.tag:
+            rest["thinks"] = self._thoughts.tag
+        self._end_thought()
+        self._settle_blocks(self._blocks.divide())
         self._writing["text"] = text[: len(text) - len(tail)]
         if not self._writing["text"]:
             self._parts.pop()  # it is the last one
@@ -338,17 +349,61 @@ class Answer:
         delta = "".join(deltas)
         deltas.clear()
         self._written.append(delta)
-        html = self._blocks.add(delta)
+        self._tell(self._thoughts.take(delta))
+
+    def _tell(self, segments: Iterable[Segment]) -> None:
+        for is_thought, text in segments:
+            if is_thought:
+                self._think(text)
+            else:
+                self._write(text)
+
+    def _write(self, text: str) -> None:
+        self._end_thought()
+        html = self._blocks.add(text)
         if html:
             self._show_block(html)
         else:
-            self.log.append_text(delta)
+            self.log.append_text(text)
+
+    def _think(self, text: str) -> None:
+        """What the agent thinks aloud within its text is folded, like reasoning that it tells as such."""
+        if self._thought is None:
+            self._finish_blocks()
+            self._thought = text_part("", "reasoning", f"thought-{len(self._shown)}")
+        self._growth.add(self._thought, "text", text)
+        self._show(self._thought)
+
+    def _end_thought(self) -> None:
+        if self._thought is not None:
+            self._show(self._thought, at_once=True)
+            self._thought = None
 
     def _finish_text(self) -> None:
-        if html := self._blocks.finish():
-            self._show_block(html)
+        self._tell(self._thoughts.finish())
+        self._end_thought()
+        self._finish_blocks()
         self._gather()
         self._writing = None
+        self._thoughts = Thoughts()
+
+    def _finish_blocks(self) -> None:
+        had_tail = bool(self._blocks.tail)
+        ending = self._blocks.finish()
+        if ending.rest:
+            self._show_block(ending.rest)
+        elif had_tail:
+            self.log.append("block", {"html": "", "tail": ""})
+        self._settle_blocks(ending.whole)
+
+    def _settle_blocks(self, whole: str) -> None:
+        """The blocks of a text are final. Where they are to be shown otherwise now, `whole` takes their place."""
+        if whole:
+            first, *others = self._blocks_shown
+            self._shown[first] = pieces.block(whole)
+            self._shown |= dict.fromkeys(others, mark_safe(""))
+            self.log.append("snapshot", {"html": "".join(self._pieces()), "tail": self._blocks.tail})
+        self._blocks_shown.clear()
 
     def _gather(self) -> None:
         if self._written and self._writing is not None:
@@ -357,8 +412,10 @@ class Answer:
 
     def _show_block(self, html: str) -> None:
         """A finished block takes the place of its text; what is not finished yet comes with it as `tail`."""
+        key = f"block-{len(self._shown)}"
         fragment = pieces.block(html)
-        self._shown[f"block-{len(self._shown)}"] = fragment
+        self._shown[key] = fragment
+        self._blocks_shown.append(key)
         self.log.append("block", {"html": fragment, "tail": self._blocks.tail})
 
     def _show(self, part: Part, *, at_once: bool = False) -> None:

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from html import unescape
+from typing import NamedTuple
 
 import nh3
 from django.utils.html import escape
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererProtocol
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
+from agents import syntax
+from agents.syntax.environment import GROWS, SPANS
+from agents.syntax.footnotes import NOTE
+
 # No `img`: a picture from elsewhere would tell its host who reads. It becomes a link that names its host.
 TAGS = {
-    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code"),
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code", "div", "details", "summary"),
     *("ul", "ol", "li", "strong", "em", "s", "a", "span", "table", "thead", "tbody", "tr", "th", "td"),
+    *("sub", "sup", "kbd"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}, "code": {"class"}}
-CLASSES = {"a": {"picture"}, "span": {"leads", *filter(None, STANDARD_TYPES.values())}}
+ATTRIBUTES = {
+    **{"a": {"href", "title"}, "code": {"class"}, "details": {"open"}, "div": {"id"}, "li": {"value"}},
+    **{"ol": {"start"}, "span": {"aria-label", "role"}, "td": {"align"}, "th": {"align"}},
+}
+CLASSES = {
+    **{"a": {"picture"}, "div": {"note"}, "li": {"task"}, "p": {"formula", "info", "said"}},
+    "span": {"box", "formula", "leads", *filter(None, STANDARD_TYPES.values())},
+}
 PARSING_SHARE = 20  # the time parsing took, times this, has to pass before the next parse: 5 %
 LONGEST = 250_000  # characters of a text that are laid out: half a second. What follows is shown as it was written
 AT_ONCE = 50_000  # characters that are parsed in one go while others wait, and more only where one block is longer
 LONGEST_COLOURED = 20_000  # characters of a code block; a lexer may be slow, and nobody reads more for its colours
+
+_LINE_END = re.compile(r"\r\n?|\n")  # as the parser takes them
 
 COPY_CODE = '<button type="button" class="copy" data-copy-code>Copy code</button>'  # seen where scripts run
 
@@ -45,87 +53,22 @@ def _coloured(code: str, language: str, _: str) -> str:
         lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return ""
-    return str(highlight(code, lexer, _colours))
+    html = str(highlight(code, lexer, _colours))
+    return html if unescape(re.sub(r"<[^>]*>", "", html)) == code else ""  # a lexer may leave something out
 
 
-def _tell_where_links_lead(state: StateCore) -> None:
-    """Only whole addresses are links. Each names its host, unless its text is the address; a picture is a link too."""
-    for block in state.tokens:
-        if block.type == "inline" and block.children:
-            block.children = _told(block.children)
+def _note(address: str) -> str | None:
+    """Of addresses that are not whole, those of footnotes alone are kept."""
+    return address if NOTE.fullmatch(address.removeprefix("#")) else None
 
 
-def _told(children: Sequence[Token]) -> list[Token]:
-    told: list[Token] = []
-    opened = False  # whether the link that we are in is kept
-    address = text = ""
-    for token in children:
-        match token.type:
-            case "link_open":
-                address = str(token.attrs.get("href", ""))
-                opened, text = bool(_host(address)), ""
-                if opened:
-                    token.attrs["title"] = address  # never what the writer would have it say
-                    told.append(token)
-            case "link_close":
-                if opened:
-                    if text not in (address, address.partition("://")[2]) or "@" in address.partition("://")[2]:
-                        told.append(Token("host", "span", 0, content=_host(address)))
-                    told.append(token)
-                opened = False
-            case "image":
-                text += token.content
-                told.append(_picture(token, inside=opened))
-            case _:
-                text += token.content
-                told.append(token)
-    return told
-
-
-def _picture(token: Token, *, inside: bool) -> Token:
-    """A link to the picture; where there is a link around it, or no host to name, its words alone."""
-    address = str(token.attrs.get("src", ""))
-    if inside or not _host(address) or address.startswith("mailto:"):
-        return Token("text", "", 0, content=token.content or "picture")
-    return Token("picture", "a", 0, content=token.content, attrs={"href": address})
-
-
-def _host(address: str) -> str:
-    """Where an address leads, in ASCII: letters of other alphabets could pass for another host. Empty for nowhere."""
-    try:
-        parts: SplitResult = urlsplit(address)
-        host = parts.hostname or ""
-        if parts.scheme == "mailto":
-            return parts.path
-        ascii_host = host.encode("idna").decode() if parts.scheme in ("http", "https") else ""
-        return ascii_host if re.fullmatch(r"[a-z0-9._:-]+", ascii_host) else ""
-    except ValueError:
-        return ""
-
-
-def _show_host(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: Any) -> str:
-    return f' <span class="leads">({nh3.clean_text(tokens[index].content)})</span>'
-
-
-def _show_picture(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: Any) -> str:
-    address = str(tokens[index].attrs["href"])
-    words = f": {nh3.clean_text(tokens[index].content)}" if tokens[index].content else ""
-    return (
-        f'<a class="picture" href="{nh3.clean_text(address)}" title="{nh3.clean_text(address)}">'
-        f"Show image from {nh3.clean_text(_host(address))}{words}</a>"
-    )
-
-
-_markdown = MarkdownIt("commonmark", {"html": False, "highlight": _coloured}).enable(["table", "strikethrough"])
-_markdown.core.ruler.push("hosts", _tell_where_links_lead)
-_markdown.add_render_rule("host", _show_host)
-_markdown.add_render_rule("picture", _show_picture)
+_markdown = syntax.parser(highlight=_coloured)
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     attributes=ATTRIBUTES,
     allowed_classes=CLASSES,
     url_schemes={"http", "https", "mailto"},
-    url_relative="deny",
+    url_relative=_note,
     link_rel="noopener noreferrer nofollow",
     set_tag_attribute_values={"a": {"target": "_blank"}},  # the conversation stays where it is
 )
@@ -134,25 +77,39 @@ _cleaner = nh3.Cleaner(
 def render(text: str) -> str:
     """The whole text as HTML."""
     if len(text) <= LONGEST:
-        return _clean(_markdown.render(text))
+        return _rendered(text, {})
     end = text.rfind("\n\n", 0, LONGEST) + 1 or LONGEST
-    return _clean(_markdown.render(text[:end])) + _as_written(text[end:])
+    return _rendered(text[:end], {}) + _as_written(text[end:])
+
+
+def _rendered(text: str, environment: dict[str, object]) -> str:
+    return _clean(_markdown.render(_whole_characters(text), environment))
+
+
+def _whole_characters(text: str) -> str:
+    """Half of a surrogate pair, which JSON can spell, is no character: nothing can encode it."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _as_written(text: str) -> str:
-    return f'<p class="said">{escape(text)}</p>' if text.strip() else ""
+    return f'<p class="said">{escape(_whole_characters(text))}</p>' if text.strip() else ""
 
 
 def _clean(html: str) -> str:
     """Only the tags above. Columns are aligned without inline styles; what may be wide scrolls, by keyboard too."""
     aligned = re.sub(r' style="text-align:(left|right|center)"', r' align="\1"', html)
+    cleaned = re.sub(r'(<a href="#note-[0-9a-f]+") [^>]*>', r"\1>", _cleaner.clean(aligned))  # no window of its own
     return (
-        _cleaner.clean(aligned)
-        .replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
+        cleaned.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
         .replace("</table>", "</table></div>")
         .replace("<pre>", '<div class="code"><pre tabindex="0">')
         .replace("</pre>", f"</pre>{COPY_CODE}</div>")
     )
+
+
+class Ending(NamedTuple):
+    rest: str  # the HTML of what no block was made of yet
+    whole: str  # of all, where it is not the same as the blocks and the rest together; else empty
 
 
 class Blocks:
@@ -164,6 +121,9 @@ class Blocks:
         self._finished = 0  # characters before it
         self._at_once = AT_ONCE
         self._parse_again_at = 0.0  # seconds of the monotonic clock
+        self._cut_text: list[str] = []  # of the finished blocks
+        self._cut_html: list[str] = []
+        self._spans = False  # a footnote, say, was written: references to it that came before are shown otherwise now
 
     @property
     def tail(self) -> str:
@@ -191,15 +151,27 @@ class Blocks:
         self._parse_again_at = ended + PARSING_SHARE * (ended - started)
         return html
 
-    def finish(self) -> str:
-        """The HTML of all that is left."""
+    def finish(self) -> Ending:
+        """Nothing more comes."""
         tail = self.tail
+        environment: dict[str, object] = {}
         is_short = self._finished + len(tail) <= LONGEST
+        rest = "" if not tail.strip() else _rendered(tail, environment) if is_short else _as_written(tail)
+        self._spans = self._spans or SPANS in environment
+        whole = self.divide(tail, rest)
         self._begin_tail("")
         self._finished = 0
-        if not tail.strip():
-            return ""
-        return render(tail) if is_short else _as_written(tail)
+        return Ending(rest, whole)
+
+    def divide(self, tail: str = "", rest: str = "") -> str:
+        """The blocks so far are a text of their own. Returns its HTML where theirs is not the same together."""
+        text, html = "".join(self._cut_text) + tail, "".join(self._cut_html) + rest
+        is_right = not self._cut_html or not self._spans or len(text) > LONGEST
+        whole = html if is_right else _rendered(text, {})
+        self._cut_text.clear()
+        self._cut_html.clear()
+        self._spans = False
+        return whole if whole != html else ""
 
     def _begin_tail(self, text: str) -> None:
         self._pieces = [text]
@@ -209,8 +181,9 @@ class Blocks:
         """Render what lies before the last top-level block, which may still grow."""
         tail = self.tail
         complete = tail.rfind("\n", 0, self._at_once) + 1
-        environment: dict[str, object] = {}
-        tokens = _markdown.parse(tail[:complete], environment)
+        environment: dict[str, object] = {GROWS: True}
+        tokens = _markdown.parse(_whole_characters(tail[:complete]), environment)
+        self._spans = self._spans or SPANS in environment
         starts = [index for index, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
         begins = tokens[starts[-1]].map if len(starts) > 1 else None
         if begins is None:
@@ -219,22 +192,25 @@ class Blocks:
             return ""
         self._at_once = AT_ONCE
         self._cut_at(_offset_of_line(tail, begins[0]))
-        return _clean(_markdown.renderer.render(tokens[: starts[-1]], _markdown.options, environment))
+        html = _clean(_markdown.renderer.render(tokens[: starts[-1]], _markdown.options, environment))
+        self._cut_html.append(html)
+        return html
 
     def _cut_as_written(self) -> str:
         """Up to the last end of a line."""
         tail = self.tail
         end = tail.rfind("\n") + 1 or len(tail)
         self._cut_at(end)
+        self._cut_text.clear()  # too long to be laid out anew
+        self._cut_html.clear()
         return _as_written(tail[:end])
 
     def _cut_at(self, offset: int) -> None:
+        self._cut_text.append(self.tail[:offset])
         self._begin_tail(self.tail[offset:])
         self._finished += offset
 
 
 def _offset_of_line(text: str, line: int) -> int:
-    offset = 0
-    for _ in range(line):
-        offset = text.index("\n", offset) + 1
-    return offset
+    ends = _LINE_END.finditer(text)
+    return max((next(ends).end() for _ in range(line)), default=0)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
-from agents import markdown
+from agents import markdown, thoughts
 from agents.models import Run
+from agents.thoughts import Segment
 from agents.transcript import Part, as_json
 from gateway.canonical import canonical, digest
 
@@ -54,8 +55,18 @@ def block(html: str) -> SafeString:
     return render_to_string("agents/_text.html", {"html": mark_safe(html)})  # noqa: S308  (sanitised by markdown)
 
 
-def text(source: str) -> SafeString:
-    return block(markdown.render(source))
+def text(part: Part) -> SafeString:
+    """The agent's own words, and between them what it thought aloud."""
+    segments = thoughts.split(part["text"], part.get("thinks", ""))
+    return mark_safe("".join(_segments(part.get("key") or part.get("id", ""), segments, markdown.render)))  # noqa: S308  (each is safe)
+
+
+def _segments(key: str, segments: Iterable[Segment], render: Callable[[str], str]) -> Iterator[SafeString]:
+    for number, (is_thought, words) in enumerate(segments):
+        if is_thought and words.strip():
+            yield reasoning({"key": f"thought-{key}-{number}", "text": words})
+        elif words.strip():
+            yield block(render(words))
 
 
 def reasoning(part: Part) -> SafeString:
@@ -64,9 +75,9 @@ def reasoning(part: Part) -> SafeString:
 
 def said(part: Part) -> SafeString:
     """A text that is not simply the agent's: of another role, or with a name."""
+    key, segments = part.get("key", ""), thoughts.split(part["text"])
     return render_to_string(
-        "agents/_said.html",
-        {"key": part.get("key", ""), "who": speaker(part), "html": mark_safe(_markdown(part["text"]))},  # noqa: S308  (sanitised by markdown)
+        "agents/_said.html", {"key": key, "who": speaker(part), "pieces": [*_segments(key, segments, _markdown)]}
     )
 
 
@@ -178,7 +189,7 @@ def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open:
             return render_to_string("agents/_shortened.html", {"sentence": shortened(part)})
     if part.get("role") or part.get("name"):
         return said(part)
-    return text(part["text"]) if part["text"] else mark_safe("")
+    return text(part)
 
 
 def of_answer(parts: Iterable[Part], agent_id: str, asked: Asked = NOTHING_ASKED) -> Sequence[SafeString]:

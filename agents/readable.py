@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from agents import interrupts, pieces
+from agents import interrupts, pieces, thoughts
 from agents.models import Run
 from agents.transcript import Part, as_json
 
@@ -32,7 +32,9 @@ def part(one: Part, asked: Mapping[str, str]) -> str:
     match one["kind"]:
         case "text":
             who = pieces.speaker(one)
-            return (f"**{line(who)}:**\n\n" if who else "") + f"{one['text']}\n\n"
+            segments = thoughts.split(one["text"], one.get("thinks", ""))
+            words = "".join(quoted(text) if is_thought else f"{text}\n\n" for is_thought, text in segments)
+            return (f"**{line(who)}:**\n\n" if who else "") + words
         case "reasoning":
             return quoted(one["text"])
         case "tool":

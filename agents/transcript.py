@@ -2,7 +2,8 @@
 
 A part is a plain JSON object with a `kind`, and a `key` that is its own within the answer:
 
-- `text`, `reasoning`: `id`, `text`; a text of somebody else than the agent has a `role`, one with a name a `name`
+- `text`, `reasoning`: `id`, `text`; a text of somebody else than the agent has a `role`, one with a name a `name`, and
+  one that begins within a thought (`agents.thoughts`) `thinks`: the tag that the thought began with
 - `tool`: `id`, `name`, `arguments` (the JSON text as the agent streamed it), `result` (None until there is one)
 - `stage` (a step of AG-UI): `name`, `state` ("running", "done")
 - `activity`: `id`, `type`, `content`

@@ -45,7 +45,9 @@ export function follow(article, ended) {
   })
   on("step", ({ key, html }) => place(parts, tail, key, html))
   on("snapshot", ({ html, tail: rest }) => {
-    parts.replaceChildren(fragment(html), tail)
+    const fresh = fragment(html)
+    keepOpen(kept(parts), fresh)
+    parts.replaceChildren(fresh, tail)
     tail.textContent = rest
     sink()
   })
@@ -79,10 +81,7 @@ function place(parts, tail, key, html) {
   const before = kept(old)
   const focused = focusable(old).indexOf(document.activeElement)
   const after = focusable(fresh)
-  for (const [named, details] of kept(fresh)) {
-    const was = before.get(named)
-    if (was && !(was.hasAttribute("data-began-open") && !details.hasAttribute("data-began-open"))) details.open = was.open
-  }
+  keepOpen(before, fresh)
   old.replaceWith(fresh)
   after[focused]?.focus({ preventScroll: true }) // a step only grows at its end
 }
@@ -90,6 +89,14 @@ function place(parts, tail, key, html) {
 /** What the keyboard reaches in a fragment, in order; approvals in it look after themselves. */
 const focusable = (root) =>
   [...root.querySelectorAll("summary, a[href], button, [tabindex]")].filter((one) => !one.closest("[data-inline-approval]"))
+
+/** What somebody opened or closed stays so; what began open, because it was running, closes when it has ended. */
+function keepOpen(before, fresh) {
+  for (const [named, details] of kept(fresh)) {
+    const was = before.get(named)
+    if (was && !(was.hasAttribute("data-began-open") && !details.hasAttribute("data-began-open"))) details.open = was.open
+  }
+}
 
 const name = (details) => details.dataset.kept || details.dataset.step
 

@@ -93,7 +93,7 @@ def test_a_long_text_is_shown_whole_whatever_its_shape(text: str) -> None:
     blocks = Blocks()
     shown = [blocks.add(text[start : start + 500]) for start in range(0, len(text), 500)]
     assert max(map(len, shown)) < 2 * LONGEST
-    html = "".join([*shown, blocks.finish()])
+    html = "".join([*shown, blocks.finish().rest])
     assert len(text) > LONGEST
     assert [letters(plain(whole)) == letters(text) for whole in (html, render(text))] == [True, True]
 

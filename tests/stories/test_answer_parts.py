@@ -44,6 +44,8 @@ def followed(answer: Answer) -> str:
                 shown[f"block-{number}"], tail = data["html"], data["tail"]
             case "step":
                 shown[data["key"]] = data["html"]
+            case "snapshot":
+                shown, tail = {"all": data["html"]}, data["tail"]
     below = [shown.pop(kind) for kind in FOOT if kind in shown]
     return plain("".join([*shown.values(), tail, *below]))
 
