@@ -126,6 +126,8 @@ class SearchText(models.Model):
     message = models.OneToOneField(Message, on_delete=models.CASCADE, null=True)
     run = models.OneToOneField(Run, on_delete=models.CASCADE, null=True)
     text = models.TextField()
+    words = models.TextField()
+    """Those of the text, in order, with a space between: the database indexes them. See `agents.words`."""
 
     class Meta:
         constraints = [

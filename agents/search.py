@@ -1,15 +1,16 @@
 """Full-text search over one's own conversations: SQLite's FTS5 or PostgreSQL's own, by what the database is.
 
-`SearchText` holds what is searched. It is brought up to date when somebody searches: nothing that writes a message or
-ends a run has to think of it, and a process that dies leaves no gap.
+`SearchText` holds what is searched, and its words (`agents.words`), which either database finds by an index. It is
+brought up to date when somebody searches: nothing that writes a message or ends a run has to think of it, and a process
+that dies leaves no gap.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from uuid import UUID
 
 from django.db import connection
@@ -20,31 +21,31 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.models import User
 from agents.models import Conversation, Message, Run, SearchText
 from agents.transcript import text_of
+from agents.words import Term, folded, places_of, terms_of, words_of
 
 FOUND_AT_ONCE = 50  # hits on a page
-LONGEST = 200_000  # characters of one text that are searched; PostgreSQL refuses to index without end
-WORDS_ABOUT = 24  # in a snippet
-BEGIN, END = "\x02", "\x03"  # around the words that were found
-APART = "\x04"  # after each sign, or PostgreSQL takes tags, addresses and paths for words of their own, or for none
+LONGEST = 200_000  # characters of one text that are searched
+MOST_WORDS = 800_000  # bytes of different words of one text; PostgreSQL refuses to index 1 MB
+BEFORE, AFTER = 60, 120  # characters of a text that are shown around what was found
+CUT = 20  # characters by which that may be more or less, not to cut a word
+TRIES = 100  # places that may be the first one, of a term
 AT_ONCE = 200  # rows written in one go
 
 SQLITE = """
-SELECT words.rowid, snippet(agents_searchtext_words, 0, %s, %s, '…', %s)
+SELECT texts.id
 FROM agents_searchtext_words AS words
 JOIN agents_searchtext AS texts ON texts.id = words.rowid
 JOIN agents_conversation AS conversation ON conversation.id = texts.conversation_id
 WHERE agents_searchtext_words MATCH %s AND conversation.user_id = %s AND conversation.deleted_at IS NULL
-ORDER BY conversation.updated_at DESC, words.rowid DESC LIMIT %s OFFSET %s
+ORDER BY conversation.updated_at DESC, texts.id DESC LIMIT %s OFFSET %s
 """
 POSTGRESQL = """
-SELECT id, ts_headline('simple', text, to_tsquery('simple', %s), %s) FROM (
-    SELECT texts.id, texts.text, conversation.updated_at
-    FROM agents_searchtext AS texts
-    JOIN agents_conversation AS conversation ON conversation.id = texts.conversation_id
-    WHERE to_tsvector('simple', texts.text) @@ to_tsquery('simple', %s)
-        AND conversation.user_id = %s AND conversation.deleted_at IS NULL
-    ORDER BY conversation.updated_at DESC, texts.id DESC LIMIT %s OFFSET %s
-) AS found ORDER BY updated_at DESC, id DESC
+SELECT texts.id
+FROM agents_searchtext AS texts
+JOIN agents_conversation AS conversation ON conversation.id = texts.conversation_id
+WHERE array_to_tsvector(string_to_array(texts.words, ' ')) @@ %s::tsquery AND (' ' || texts.words) LIKE ALL (%s)
+    AND conversation.user_id = %s AND conversation.deleted_at IS NULL
+ORDER BY conversation.updated_at DESC, texts.id DESC LIMIT %s OFFSET %s
 """
 
 
@@ -57,39 +58,95 @@ class Hit:
 
 
 def find(user: User, asked: str, page: int = 1) -> tuple[list[Hit], bool]:
-    """What holds all the words that were asked for, or their beginnings; the newest conversations first.
+    """What holds all that was asked for, or words that begin with it; the newest conversations first.
 
     And whether there is more on a further page.
     """
-    words = re.findall(r"\w+", asked)
-    if not words:
+    terms = terms_of(asked)
+    if not terms:
         return [], False
     catch_up(user)
     window = [FOUND_AT_ONCE + 1, (page - 1) * FOUND_AT_ONCE]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            query = " ".join(f'"{word}"*' for word in words)
-            cursor.execute(SQLITE, [BEGIN, END, WORDS_ABOUT, query, user.pk, *window])
+            cursor.execute(SQLITE, [_for_sqlite(terms), user.pk, *window])
         else:
-            query = " & ".join(f"'{word}':*" for word in words)
-            options = f'StartSel="{BEGIN}", StopSel="{END}", MaxWords={WORDS_ABOUT}, MinWords=8'
-            cursor.execute(POSTGRESQL, [query, options, query, user.pk, *window])
-        rows = cursor.fetchall()
-    snippets: dict[int, str] = dict(rows[:FOUND_AT_ONCE])
+            cursor.execute(POSTGRESQL, [*_for_postgresql(terms), user.pk, *window])
+        found = [row for (row,) in cursor.fetchall()]
     related = ("conversation", "message", "run__message")
-    texts = SearchText.objects.select_related(*related).defer("text", "run__parts").in_bulk(snippets)
-    hits = [_hit(texts[row], snippet) for row, snippet in snippets.items() if row in texts]
-    return hits, len(rows) > FOUND_AT_ONCE
+    texts = SearchText.objects.select_related(*related).defer("words", "run__parts").in_bulk(found[:FOUND_AT_ONCE])
+    hits = [_hit(texts[row], terms) for row in found if row in texts]
+    return hits, len(found) > FOUND_AT_ONCE
 
 
-def _hit(found: SearchText, snippet: str) -> Hit:
+def _for_sqlite(terms: Iterable[Term]) -> str:
+    return " ".join(f'"{" ".join(term)}"*' for term in terms)
+
+
+def _for_postgresql(terms: Sequence[Term]) -> tuple[str, list[str]]:
+    """A query of words, for the index, and patterns of words that follow each other: it keeps no order of them."""
+    words = {f"'{word}'" for term in terms for word in term[:-1]} | {f"'{term[-1]}':*" for term in terms}
+    return " & ".join(sorted(words)), [f"% {' '.join(term)}%" for term in terms]
+
+
+def _hit(found: SearchText, terms: Sequence[Term]) -> Hit:
     message = found.run.message if found.run else found.message
     return Hit(
         found.conversation,
-        _marked(snippet),
+        snippet(found.text, terms),
         message.id if message else None,
         message.replaced_by_id if message else None,
     )
+
+
+def snippet(text: str, terms: Sequence[Term]) -> SafeString:
+    """What stands around the first place of each term, escaped, with all that was found in it marked."""
+    plain = folded(text)
+    first = (_first_place(text, plain, term) for term in terms)
+    pieces: list[str] = []
+    shown = 0
+    for start, end in _windows(text, sorted(place for place in first if place)):
+        pieces.append("…" if start > shown else "")
+        pieces += _marked(text[start:end], terms)
+        shown = end
+    return mark_safe("".join([*pieces, "…" if shown < len(text) else ""]))  # noqa: S308  (escaped in `_marked`)
+
+
+def _first_place(text: str, plain: str, term: Term) -> tuple[int, int] | None:
+    """Looked for near each place that may be it, and in all of the text only where letters changed places."""
+    size = sum(map(len, term))
+    for found in islice(re.finditer(re.escape(term[0]), plain), TRIES):
+        start = max(0, found.start() - CUT)
+        nearby = list(words_of(text[start : found.start() + 2 * size + AFTER]))
+        if place := next(places_of(term, nearby), None):
+            return start + place[0], start + place[1]
+    return next(places_of(term, list(words_of(text))), None)
+
+
+def _marked(text: str, terms: Iterable[Term]) -> Iterator[str]:
+    words = list(words_of(text))
+    at = 0
+    for begin, end in sorted({place for term in terms for place in places_of(term, words)}):
+        if at <= begin:
+            yield from (escape(text[at:begin]), "<mark>", escape(text[begin:end]), "</mark>")
+            at = end
+    yield escape(text[at:])
+
+
+def _windows(text: str, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stretches of the text to show around these places; those that touch are one."""
+    windows: list[tuple[int, int]] = []
+    for begin, finish in places:
+        start, end = max(0, begin - BEFORE), min(len(text), finish + AFTER)
+        space = re.compile(r"\s").search(text, start, min(start + CUT, begin)) if start else None
+        start = space.end() if space else start
+        last = re.compile(r"\s(?=\S*\Z)").search(text, max(finish, end - CUT), end) if end < len(text) else None
+        end = last.start() if last else end
+        if windows and start <= windows[-1][1]:
+            windows[-1] = windows[-1][0], max(end, windows[-1][1])
+        else:
+            windows.append((start, end))
+    return windows
 
 
 def catch_up(user: User) -> None:
@@ -112,16 +169,33 @@ def catch_up(user: User) -> None:
 
 def retitle(conversation: Conversation) -> None:
     """The title was changed."""
-    conversation.texts.filter(message=None, run=None).update(text=_kept(conversation.title))
+    text = _kept(conversation.title)
+    conversation.texts.filter(message=None, run=None).update(text=text, words=indexed(text))
 
 
 def _text(conversation_id: UUID, text: str, **of: Message | Run) -> SearchText:
-    return SearchText(conversation_id=conversation_id, text=_kept(text), **of)
+    kept = _kept(text)
+    return SearchText(conversation_id=conversation_id, text=kept, words=indexed(kept), **of)
 
 
 def _kept(text: str) -> str:
-    plain = re.sub("[\x00\x02-\x04]", "", text[:LONGEST])
-    return re.sub(r"([^\w\s])", rf"\1{APART}", plain)
+    """What a database takes: no NUL, and no half of a character."""
+    return text[:LONGEST].replace("\0", "").encode(errors="replace").decode()
+
+
+def indexed(text: str) -> str:
+    """The words of a text in their order, with a space between, as many as can be indexed."""
+    words: list[str] = []
+    known: set[str] = set()
+    size = 0  # bytes
+    for word in words_of(text):
+        if word.text not in known:
+            known.add(word.text)
+            size += len(word.text.encode())
+            if size > MOST_WORDS:
+                break
+        words.append(word.text)
+    return " ".join(words)
 
 
 def _batches(rows: Iterable[SearchText]) -> Iterator[list[SearchText]]:
@@ -132,8 +206,3 @@ def _batches(rows: Iterable[SearchText]) -> Iterator[list[SearchText]]:
             yield some
             some = []
     yield some
-
-
-def _marked(snippet: str) -> SafeString:
-    html = str(escape(snippet.replace(APART, ""))).replace(BEGIN, "<mark>").replace(END, "</mark>")
-    return mark_safe(html)  # noqa: S308  (escaped above)
