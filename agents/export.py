@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
-from django.utils.text import slugify
 
 from agents import readable
 from agents.models import Conversation, Message
@@ -17,12 +16,6 @@ from agents.readable import line
 
 AT_ONCE = 100  # messages read in one go
 FORMATS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
-
-
-def file_name(conversations: Sequence[Conversation] | None, form: str) -> str:
-    """Letters, digits and hyphens of ASCII, whatever the title holds."""
-    name = slugify(conversations[0].title)[:60].strip("-") if conversations else "portico-conversations"
-    return f"{name or 'conversation'}.{form}"
 
 
 async def written(conversations: QuerySet[Conversation], form: str, *, as_list: bool) -> AsyncIterator[str]:

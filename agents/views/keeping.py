@@ -12,12 +12,11 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import limits
 from accounts.requests import SignedInRequest, signed_in
-from agents import drafts, export, pages, search, talking
+from agents import drafts, export, file_names, pages, search, talking
 from agents.forms import DraftForm, SearchForm, TitleForm
 from agents.models import Conversation, KnownAgent, Run
 from agents.purging import UNDO_SHOWN
@@ -96,15 +95,14 @@ def undo(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def export_one(request: SignedInRequest, conversation_id: uuid.UUID, form: str) -> StreamingHttpResponse:
     found = _own(request, conversation_id)
-    name = export.file_name([found], form)
-    return _download(name, form, export.written(Conversation.objects.filter(id=found.id), form, as_list=False))
+    return _download(found.title, form, export.written(Conversation.objects.filter(id=found.id), form, as_list=False))
 
 
 @signed_in
 @require_GET
 def export_all(request: SignedInRequest, form: str) -> StreamingHttpResponse:
     everything = Conversation.objects.of(request.user)
-    return _download(export.file_name(None, form), form, export.written(everything, form, as_list=True))
+    return _download("portico-conversations", form, export.written(everything, form, as_list=True))
 
 
 @signed_in
@@ -164,5 +162,5 @@ def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:
 
 def _download(name: str, form: str, content: AsyncIterator[str]) -> StreamingHttpResponse:
     response = StreamingHttpResponse(content, content_type=export.FORMATS[form])
-    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Content-Disposition"] = file_names.disposition(name, form)
     return response

@@ -8,9 +8,11 @@ import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from urllib.parse import unquote
 
 import pytest
 
+from agents import file_names
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
@@ -188,7 +190,10 @@ def test_conversations_are_taken_away_as_markdown_and_as_json(ana: Visitor) -> N
     say(ana, path, "and the second")
     markdown = ana.gets(f"{path}export.md")
     assert markdown.headers["content-type"] == "text/markdown; charset=utf-8"
-    assert re.fullmatch(r'attachment; filename="[a-z0-9-]+\.md"', markdown.headers["content-disposition"])
+    header = markdown.headers["content-disposition"]
+    assert (
+        header == "attachment; filename=\"ubung-eins-x-gnp.md\"; filename*=UTF-8''%C3%9Cbung%20eins%20```x```%20gnp.md"
+    )
     assert markdown.text.count("## You, ") == 2
     assert "You said: and the second" in markdown.text
     one = ana.gets(f"{path}export.json").json()
@@ -200,6 +205,34 @@ def test_conversations_are_taken_away_as_markdown_and_as_json(ana: Visitor) -> N
     assert one in everything
     assert "You said: and the second" in ana.gets("/conversations/export.md").text
     assert ana.gets("/conversations/export.pdf").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("天気 🖖 と予報", "天気 🖖 と予報"),
+        ('a/b\\c:d*e?f"g<h>i|j', "a b c d e f g h i j"),
+        ("../../etc/passwd", "etc passwd"),
+        ("..", ""),
+        ("\u202egnp.exe\u200b\x07\ud800", "gnp.exe"),
+        (" .hidden. ", "hidden"),
+        ("--rf ~", "rf"),
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("Console", "Console"),
+        ("line one\nline\ttwo", "line one line two"),
+        ("e\u0301", "é"),
+        ("水" * 120, "水" * 50),
+        ("???", ""),
+    ],
+)
+def test_a_title_becomes_a_name_that_every_file_system_takes(title: str, name: str) -> None:
+    assert file_names.cleaned(title) == name
+    header = file_names.disposition(title, "md")
+    plain_name = re.match(r'attachment; filename="([a-z0-9_-]+\.md)"', header)
+    assert plain_name and header.isascii()
+    exact = re.search(r"; filename\*=UTF-8''([A-Za-z0-9!#$&+.^_`|~%-]+)\Z", header)
+    assert (unquote(exact[1]) if exact else plain_name[1]) == f"{name or 'conversation'}.md"
 
 
 def test_an_answer_is_copied_as_the_agent_wrote_it(ana: Visitor) -> None:
