@@ -1,4 +1,8 @@
-"""Connects that are under way: a one-time state each, bound to the session that began it."""
+"""Connects that are under way: a one-time state each, bound to the session that began it.
+
+A state that was used starts nothing again. It is remembered, so that a tab that is opened once more, or a request that
+a browser sends twice, is told what is so.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from typing import Any
 from django.contrib.sessions.backends.base import SessionBase
 
 KEPT_AT = "connecting"  # the session's key: {state: attempt}
-MOST = 10  # attempts at once; an eleventh ends the oldest
+USED_AT = "connected"  # the same, of states that were used
+MOST = 10  # attempts at once, and used ones; an eleventh ends the oldest
 LIFETIME = 15 * 60  # seconds
 
 
@@ -21,6 +26,7 @@ class Attempt:
     agent: str  # id of the agent whose credentials-check will settle it; empty: the service's own check
     next: str  # where the person goes afterwards
     at: float  # Unix seconds
+    refusal: str = ""  # a sentence: how it ended, where it was refused
 
 
 def begin(session: SessionBase, attempt: Attempt) -> str:
@@ -41,8 +47,23 @@ def take(session: SessionBase, state: str) -> tuple[Attempt | None, bool]:
     attempts = _fresh(session)
     found = attempts.pop(state, None)
     session[KEPT_AT] = attempts
+    if found:
+        session[USED_AT] = dict([*session.get(USED_AT, {}).items(), (state, found)][-MOST:])
     session.save()
     return (Attempt(**found) if found else None), bool(found or attempts)
+
+
+def used(session: SessionBase, state: str) -> Attempt | None:
+    found = session.get(USED_AT, {}).get(state)
+    return Attempt(**found) if found else None
+
+
+def refuse(session: SessionBase, state: str, sentence: str) -> None:
+    """The attempt of this state, which was used, ended with this."""
+    attempts = dict(session.get(USED_AT, {}))
+    if state in attempts:
+        attempts[state] = {**attempts[state], "refusal": sentence}
+        session[USED_AT] = attempts
 
 
 def _fresh(session: SessionBase) -> dict[str, dict[str, Any]]:

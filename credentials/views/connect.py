@@ -32,6 +32,7 @@ from gateway.errors import GatewayError, NotAccepted, NotAllowed, NotFound, Sign
 FORMS = {"key": "credentials/connect_key.html", "token": "credentials/connect_token.html"}
 EITHER = "credentials/connect_secret.html"  # of what is stored, the released gateway tells people no kind
 TOO_FAST = "You store secrets faster than Portico can follow. Wait a minute, then paste it once more."
+DECLINED = "was not connected, because the access was declined."
 NO = frozenset({"denied", "cancelled", "canceled"})  # `status` of somebody who declined
 
 
@@ -74,16 +75,34 @@ def connect(request: SignedInRequest, service: str) -> HttpResponse:
 @signed_in
 @require_GET
 def callback(request: SignedInRequest) -> HttpResponse:
-    attempt, any_under_way = connecting.take(request.session, request.GET.get("state", ""))
+    state = request.GET.get("state", "")
+    if again := connecting.used(request.session, state):
+        return _tell_again(request, again)
+    attempt, any_under_way = connecting.take(request.session, state)
     if not any_under_way:
         return _tell(request, messages.WARNING, "No connection was under way here. This is what you have connected.")
     if attempt is None:
         return _tell(request, messages.ERROR, "That way back was used before, is too old, or was not begun here.")
-    name, page = attempt.name, attempt.next
+    if refusal := _refusal(request, attempt.name):
+        connecting.refuse(request.session, state, refusal)
+        return _tell_refusal(request, refusal, attempt.next)
+    return _settle(request, attempt)
+
+
+def _refusal(request: HttpRequest, name: str) -> str:
+    """Why it is not connected, as the way back tells it; empty where it tells no reason."""
     if request.GET.get("error") == "access_denied" or request.GET.get("status", "").lower() in NO:
-        return _tell(request, messages.WARNING, f"{name} was not connected, because the access was declined.", page)
-    if "error" in request.GET:
-        return _tell(request, messages.ERROR, f"{name} was not connected: its sign-in reported an error.", page)
+        return f"{name} {DECLINED}"
+    return f"{name} was not connected: its sign-in reported an error." if "error" in request.GET else ""
+
+
+def _tell_refusal(request: HttpRequest, refusal: str, page: str) -> HttpResponse:
+    return _tell(request, messages.WARNING if refusal.endswith(DECLINED) else messages.ERROR, refusal, page)
+
+
+def _settle(request: SignedInRequest, attempt: Attempt) -> HttpResponse:
+    """The gateway has the last word."""
+    name, page = attempt.name, attempt.next
     try:
         is_there = is_connected(request.gateway, attempt.service, attempt.agent)
     except SignedOut:
@@ -94,6 +113,13 @@ def callback(request: SignedInRequest) -> HttpResponse:
         sentence = f"{name} is still not connected for {request.user.email}. Please try again."
         return _tell(request, messages.WARNING, sentence, page)
     return _done(request, attempt.service, name, page)
+
+
+def _tell_again(request: SignedInRequest, attempt: Attempt) -> HttpResponse:
+    """The same way back once more, from a tab that was restored: it says what is so, and starts nothing."""
+    if attempt.refusal:
+        return _tell_refusal(request, attempt.refusal, attempt.next)
+    return _settle(request, attempt)
 
 
 def _ask(request: SignedInRequest, service: Service, *, is_stored: bool = False) -> HttpResponse:

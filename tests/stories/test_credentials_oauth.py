@@ -150,21 +150,45 @@ def test_a_gateway_that_cannot_say_how_it_went_is_told_and_leads_on(house: House
 # -- the state ----------------------------------------------------------------------------------------------------
 
 
-def test_a_way_back_works_once(house: House) -> None:
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_way_back_that_is_opened_again_says_what_is_so(house: House, others: int) -> None:
     ana = house.visitor()
-    target_of(house, ana)  # another attempt is still under way
+    for _ in range(others):
+        target_of(house, ana)  # is still under way
     goes_to_the_provider(house, ana)
     decides(ana, allow=True)
-    again = ana.opens(way_back(ana))
-    assert again.alerts == ["That way back was used before, is too old, or was not begun here."]
+    back = way_back(ana)
+    again = ana.opens(back)
+    assert again.url == f"{house.portico.url}/agents/"
+    assert (again.statuses, again.alerts) == (["GitHub is connected."], [])
+    vault = house.opens(ana, "/credentials/")
+    ana.opens(vault.links["Delete GitHub"])
+    ana.presses("Delete GitHub")
+    assert "GitHub is still not connected for user@example.com. Please try again." in ana.opens(back).statuses
 
 
-def test_a_way_back_that_was_declined_does_not_work_any_more(house: House) -> None:
+def test_a_way_back_that_was_refused_stays_refused(house: House) -> None:
     ana = house.visitor()
-    back = returning(target_of(house, ana))
-    ana.opens(f"{back}&error=access_denied")
-    house.gateway.dial(credential={"email": "user@example.com", "service": "github"})
-    assert "GitHub is connected." not in ana.opens(back).statuses
+    for error, sentence in (
+        ("access_denied", "GitHub was not connected, because the access was declined."),
+        ("server_error", "GitHub was not connected: its sign-in reported an error."),
+    ):
+        back = returning(target_of(house, ana))
+        ana.opens(f"{back}&error={error}")
+        house.gateway.dial(credential={"email": "user@example.com", "service": "github"})
+        again = ana.opens(back)
+        assert [*again.statuses, *again.alerts] == [sentence]
+        house.opens(ana, "/credentials/")
+        ana.opens(ana.page.links["Delete GitHub"] if ana.page else "")
+        ana.presses("Delete GitHub")
+
+
+def test_a_way_back_that_was_used_is_of_no_use_to_somebody_else(house: House) -> None:
+    ana = house.visitor()
+    goes_to_the_provider(house, ana)
+    decides(ana, allow=True)
+    mallory = house.visitor("admin@example.com")
+    assert any("No connection was under way here." in text for text in mallory.opens(way_back(ana)).statuses)
 
 
 @pytest.mark.parametrize("query", ["", "?state=", "?state=forged", "?state=forged&status=connected&service=github"])
