@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.characters import legible
 from accounts.models import User
 from agents.models import Conversation, Message, Run, SearchText
 from agents.transcript import text_of
@@ -128,9 +129,9 @@ def _marked(text: str, terms: Iterable[Term]) -> Iterator[str]:
     at = 0
     for begin, end in sorted({place for term in terms for place in places_of(term, words)}):
         if at <= begin:
-            yield from (escape(text[at:begin]), "<mark>", escape(text[begin:end]), "</mark>")
+            yield from (escape(legible(text[at:begin])), "<mark>", escape(legible(text[begin:end])), "</mark>")
             at = end
-    yield escape(text[at:])
+    yield escape(legible(text[at:]))
 
 
 def _windows(text: str, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from confirmations.characters import Text, marked
+from accounts.characters import Text, marked
 from confirmations.detail import as_text
 from gateway import AuditEntry, Confirmation, Gateway, clock
 from gateway.errors import GatewayError, SignedOut

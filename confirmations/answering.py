@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from accounts.characters import shown
 from confirmations import claims, holds, standing
-from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, Outcome, as_held, decide, gone, sort_of
 from confirmations.hub import decided
 from confirmations.items import hash_as_shown, hash_of, state_of

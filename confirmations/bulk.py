@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from accounts.characters import shown
 from confirmations.answering import answer
-from confirmations.characters import shown
 from confirmations.decisions import Answerer, Given, Sort, sort_of
 from confirmations.detail import as_text
 from confirmations.identity import NameBook

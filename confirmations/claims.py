@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts.characters import shown
 from confirmations import standing
-from confirmations.characters import shown
 from confirmations.decisions import Answerer
 from confirmations.items import state_of
 from confirmations.models import Claim

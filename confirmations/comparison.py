@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
 
-from confirmations.characters import Piece, Text, marked
+from accounts.characters import Piece, Text, marked
 from confirmations.detail import as_text
 from confirmations.items import state_of
 from gateway import Confirmation

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confirmations.characters import Piece, Text, as_escapes, marked
+from accounts.characters import Piece, Text, as_escapes, marked
 from confirmations.hosts import Host, hosts_in
 from confirmations.schemas import MISSING, UNKNOWN, Schema, unknown_in, walk
 from gateway import Confirmation, deep

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from confirmations.characters import visible
+from accounts.characters import visible
 from confirmations.decisions import Given
 
 LONGEST_REASON = 2000

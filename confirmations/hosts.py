@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from confirmations.characters import Text, marked, visible
+from accounts.characters import Text, marked, visible
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}\Z")
 _BARE = re.compile(r"(?<![\w:/\\])//(?=[\w\[])")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from django.utils.translation import ngettext
 
-from confirmations.characters import as_escapes, shown
+from accounts.characters import as_escapes, shown
 from confirmations.detail import Detail, as_text, detail_of
 from gateway import Confirmation, Risk
 from gateway.canonical import digest, fingerprint

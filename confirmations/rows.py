@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
 
-from confirmations.characters import shown
+from accounts.characters import shown
 from confirmations.items import RISKS, Names, State, clock, expires_at, hash_of, shape_of, version_of
 from gateway import Confirmation, Risk
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from confirmations.characters import Text, marked
+from accounts.characters import Text, marked
 
 REFERENCES = 20  # of a schema, one leading to the next
 UNKNOWN = "not in schema"

@@ -11,10 +11,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import bus
+from accounts.characters import shown
 from accounts.models import User
 from agents.api import left_behind
 from confirmations import processes
-from confirmations.characters import shown
 from confirmations.items import OWN_REQUEST
 from confirmations.models import Claim, FirstApproval, Hold
 from gateway import Confirmation

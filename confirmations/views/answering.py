@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.addresses import split
+from accounts.characters import shown
 from accounts.drafts import keep_draft, take_draft
 from accounts.requests import SignedInRequest, page_of, signed_in
 from confirmations import answering, claims
 from confirmations.answering import Changed
-from confirmations.characters import shown
 from confirmations.decisions import Answerer, Outcome
 from confirmations.forms import AnswerForm
 from confirmations.identity import Identity

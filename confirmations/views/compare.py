@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from accounts.characters import shown
 from accounts.requests import SignedInRequest, signed_in
-from confirmations.characters import shown
 from confirmations.comparison import compared, last_approved
 from confirmations.identity import Identity, NameBook
 from confirmations.items import verdict_of

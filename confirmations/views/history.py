@@ -9,9 +9,9 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from accounts.characters import shown
 from accounts.requests import SignedInRequest, signed_in
 from confirmations import export
-from confirmations.characters import shown
 from confirmations.filters import Filters
 from confirmations.history import Entry, Listed, difference, entries, looked_up, told_by_gateway
 from confirmations.identity import Identity, NameBook

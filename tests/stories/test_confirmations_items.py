@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from confirmations.characters import as_escapes, marked, shown, visible
+from accounts.characters import as_escapes, marked, shown, visible
 from confirmations.comparison import compared, last_approved
 from confirmations.detail import as_text, blocks_of, detail_of
 from confirmations.hosts import hosts_in

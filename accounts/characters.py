@@ -22,6 +22,8 @@ _IGNORABLE = (
 )
 _SUSPECT = re.compile(f"[^\\w\\s!-~]|[{_IGNORABLE}]|[^\\S\\n\\t ]")
 _IS_IGNORABLE = re.compile(f"[{_IGNORABLE}]")
+_CONTROLS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_OF_EMOJI = frozenset({"So", "Sk", "Cn"})  # unassigned: Python's Unicode is older than some emoji
 _HIDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 
 PILE = 5  # combining marks on one letter: no language needs as many
@@ -74,9 +76,24 @@ def shown(text: str) -> str:
     return str(marked(text))
 
 
-def marked(text: str, *, is_name: bool = False) -> Text:
-    """`is_name`: what looks like one name, a host or a key, is taken for one word with all its dots and hyphens."""
-    found = list(_hidden(text))
+def legible(text: str) -> str:
+    """What somebody wrote to be read: emoji and letters that are joined by hidden characters stay as they are."""
+    found = ((at, at + 1, _code(text[at])) for at in _controls(text))
+    return "".join(piece.text for piece in _pieces(text, list(found)))
+
+
+def named(text: str) -> str:
+    """As `shown`, of the name of an agent, say, which may have emoji in it."""
+    spared = {at for at, *_ in _hidden(text)} - set(_controls(text)) if not text.isascii() else set()
+    return str(marked(text, spared=frozenset(at for at in spared if not text[at].isspace())))
+
+
+def marked(text: str, *, is_name: bool = False, spared: frozenset[int] = frozenset()) -> Text:
+    """`is_name`: what looks like one name, a host or a key, is taken for one word with all its dots and hyphens.
+
+    `spared`: places of hidden characters that stay as they are.
+    """
+    found = [one for one in _hidden(text) if one[0] not in spared]
     hidden = len(found)
     notes = [f"{hidden} hidden character{_s(hidden)}, made visible here"] if hidden else []
     if not text.isascii():
@@ -115,8 +132,30 @@ def _hidden(text: str) -> Iterator[Found]:
     yield from ((at, at + 1, "⟨U+0020⟩") for at in range(first))
     for found in _SUSPECT.finditer(text, first, last):
         if _hides(found[0]):
-            yield found.start(), found.end(), f"⟨U+{ord(found[0]):04X}⟩"
+            yield found.start(), found.end(), _code(found[0])
     yield from ((at, at + 1, "⟨U+0020⟩") for at in range(last, len(text)))
+
+
+def _controls(text: str) -> Iterator[int]:
+    """Places of characters that show nothing or change how others show, but for joined emoji, letters and new lines."""
+    for found in _SUSPECT.finditer(text):
+        character = found[0]
+        is_hiding = bool(_IS_IGNORABLE.match(character)) or unicodedata.category(character) in _CONTROLS
+        if is_hiding and not _is_joint(character, text[: found.start()][-1:], text[found.end() : found.end() + 1]):
+            yield found.start()
+
+
+def _is_joint(character: str, before: str, after: str) -> bool:
+    """Whether it makes one emoji, one ligature or one end of a line with what stands around it."""
+    kinds = [unicodedata.category(one) if one else "" for one in (before, after)]
+    if character == "\ufe0f":
+        return kinds[0] in ("So", "Sm") or (not before.isascii() and kinds[0][0] == "P") or after == "\u20e3"
+    if character not in ("\u200c", "\u200d"):
+        return character == "\r" and after == "\n"
+    if before.isascii() or after.isascii():
+        return False
+    is_emoji = (kinds[0] in _OF_EMOJI or before == "\ufe0f") and kinds[1] in _OF_EMOJI
+    return (is_emoji and character == "\u200d") or all(kind[:1] in ("L", "M") for kind in kinds)
 
 
 def _piles(text: str, combining: set[str]) -> Iterator[Found]:
@@ -230,6 +269,10 @@ def _pieces(text: str, found: list[Found]) -> tuple[Piece, ...]:
     pieces += [Piece("".join(run), True), Piece(text[at:], False)]
     kept = tuple(piece for piece in pieces if piece.text)
     return kept if len(kept) <= 2 * MANY else (Piece("".join(piece.text for piece in kept), False),)
+
+
+def _code(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
 
 
 def _codes(letters: str) -> str:
