@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from gateway import Agent, Credential, Gateway, MissingService, Service, clock
 from gateway.calls import tenant_of
-from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
+from gateway.errors import GatewayError, NotAllowed, NotFound, NotOffered, SignedOut
 from gateway.segments import is_segment
 
 REMEMBERED = 60  # seconds that a service's name and kind are not asked for again
@@ -102,27 +102,36 @@ class Need:
     agents: list[Agent] = field(default_factory=list)
 
 
-def needs(gateway: Gateway, agents: Sequence[Agent]) -> list[Need]:
-    """What these agents need and this person has not connected; agents that cannot be asked are passed over.
+class Needs(list[Need]):
+    unknown: int = 0  # agents of which the gateway did not tell
 
-    Raises SignedOut.
-    """
-    asked = [agent for agent in agents if agent.is_active][:MOST_AGENTS]
+
+def needs(gateway: Gateway, agents: Sequence[Agent]) -> Needs:
+    """What these agents need and this person has not connected. Raises SignedOut."""
+    active = [agent for agent in agents if agent.is_active]
+    asked = active[:MOST_AGENTS]
+    unknown = len(active) - len(asked)
     found: dict[str, Need] = {}
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         for agent, missing in zip(asked, pool.map(lambda agent: _missing(gateway, agent), asked), strict=True):
-            for one in missing:
+            unknown += missing is None
+            for one in missing or ():
                 found.setdefault(one.service, Need(one)).agents.append(agent)
-    return list(found.values())
+    needed = Needs(found.values())
+    needed.unknown = unknown
+    return needed
 
 
-def _missing(gateway: Gateway, agent: Agent) -> tuple[MissingService, ...]:
+def _missing(gateway: Gateway, agent: Agent) -> tuple[MissingService, ...] | None:
+    """None where the gateway does not say now; nothing where it never does."""
     try:
         return gateway.missing_services(agent.id)
     except SignedOut:
         raise
-    except GatewayError:
+    except NotOffered:
         return ()
+    except GatewayError:
+        return None
 
 
 def is_connected(gateway: Gateway, service: str, agent_id: str) -> bool:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gateway.errors import (
     BY_CODE,
     BY_STATUS,
     SIGNED_OUT_CODES,
     AgentFailed,
+    AgentNotFound,
     AlreadyResolved,
     CredentialsRequired,
     GatewayError,
     GatewayUnavailable,
     MalformedReply,
+    NotAllowed,
+    NotFound,
     NotOffered,
     SignedOut,
+    TenantMismatch,
 )
 from gateway.types import MissingService, maybe_text, writable
 
@@ -46,3 +52,19 @@ def refusal(status: int, body: bytes) -> GatewayError:
     if status >= 500:
         return GatewayUnavailable(sentence)
     return BY_STATUS.get(status, GatewayError)(sentence)
+
+
+@contextmanager
+def about_an_agent() -> Iterator[None]:
+    """Raises AgentNotFound and TenantMismatch where the gateway says so without a code, as `GET /agents/:id` does.
+
+    Source: the wire's row "GET /api/v1/agents/:id".
+    """
+    try:
+        yield
+    except GatewayError as exc:
+        if type(exc) is NotFound:
+            raise AgentNotFound(exc.detail) from exc
+        if type(exc) is NotAllowed and "different tenant" in exc.detail:
+            raise TenantMismatch(exc.detail) from exc
+        raise

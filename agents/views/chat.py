@@ -20,7 +20,8 @@ from agents.forms import DraftForm, MessageForm, WindowForm
 from agents.models import Conversation, Message, Run
 from credentials.api import Card, services_to_connect
 from gateway import Agent
-from gateway.errors import GatewayError, NotFound, SignedOut
+from gateway.errors import AgentNotFound, GatewayError, NotOffered, SignedOut, TenantMismatch
+from gateway.refusals import about_an_agent
 
 
 @signed_in
@@ -52,7 +53,8 @@ def catalogue(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
     """One agent; a message sent here begins a conversation."""
-    found = request.gateway.agent(agent_id)
+    with about_an_agent():
+        found = request.gateway.agent(agent_id)
     form = MessageForm(request.POST or None)
     if request.method == "POST" and found.is_active and form.is_valid():
         try:
@@ -192,19 +194,21 @@ def _context(
     edited: Message | None,
 ) -> dict[str, Any]:
     try:
-        agent_now = request.gateway.agent(conversation.agent_id)
-        problem = ""
+        with about_an_agent():
+            agent_now = request.gateway.agent(conversation.agent_id)
+        problem, is_closed = "", False
     except SignedOut:
         raise
     except GatewayError as exc:  # the conversation is ours: it can be read whatever the gateway says
-        agent_now = Agent(conversation.agent_id, conversation.agent_name, "", not isinstance(exc, NotFound), "")
-        problem = exc.message
+        agent_now = Agent(conversation.agent_id, conversation.agent_name, "", True, "")
+        problem, is_closed = exc.message, isinstance(exc, AgentNotFound | TenantMismatch)
     page = drafts.editing(conversation.get_absolute_url(), edited.id if edited else None)
     is_live = shown.is_end and edited is None and version is None
     return {
         "conversation": conversation,
         "agent": agent_now,
         "problem": problem,
+        "is_closed": is_closed,  # nothing can be said to this agent, whoever tries
         "window": shown,
         "version": version,
         "groups": pages.groups(request.user, conversation.id),
@@ -222,8 +226,8 @@ def _problem(form: MessageForm) -> str:
     return " ".join(str(sentence) for sentence in form.errors.get("message", ()))
 
 
-def _missing(request: SignedInRequest, agent: Agent) -> list[Card]:
-    """What this person still has to connect for an agent; nothing where the gateway does not say."""
+def _missing(request: SignedInRequest, agent: Agent) -> list[Card] | None:
+    """What this person still has to connect for an agent; None where the gateway does not say now."""
     if not agent.is_active:
         return []
     try:
@@ -231,5 +235,7 @@ def _missing(request: SignedInRequest, agent: Agent) -> list[Card]:
         return services_to_connect(request.gateway, missing, agent.id, reverse("agents:agent", args=[agent.id]))
     except SignedOut:
         raise
-    except GatewayError:
+    except NotOffered:
         return []
+    except GatewayError:
+        return None

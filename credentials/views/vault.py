@@ -63,6 +63,7 @@ def vault(request: SignedInRequest) -> HttpResponse:
         ],
         "sees_services": may_read(request.kept.roles),
         "unreadable": unreadable_sentence(stored.unreadable),
+        "unknown": unknown_sentence(needed.unknown),
     }
     return render(request, "credentials/vault.html", context)
 
@@ -95,6 +96,17 @@ def unreadable_sentence(number: int) -> str:
     return ngettext("%(number)d credential could not be read.", "%(number)d credentials could not be read.", number) % {
         "number": number
     }
+
+
+def unknown_sentence(number: int) -> str:
+    """Empty where the gateway told what each agent needs."""
+    if not number:
+        return ""
+    return ngettext(
+        "What %(number)d agent still needs is not known right now.",
+        "What %(number)d agents still need is not known right now.",
+        number,
+    ) % {"number": number}
 
 
 def _kinds(gateway: Gateway) -> dict[str, str]:

@@ -121,6 +121,47 @@ def test_a_run_that_fails_says_why_and_offers_retry(
     assert watched(bo, run_of(again.text))[1] == "finished"
 
 
+GONE = "This agent does not exist any more."
+FOREIGN = "This agent belongs to another organisation."
+OFF = "This agent is switched off."
+AGENTS = {  # what the gateway says of an agent: (its page's status, what it says, whether one may still write)
+    "deleted": (404, {"error": "Agent not found"}, 404, GONE, False),
+    "another tenant's": (403, {"error": "Agent belongs to a different tenant"}, 403, FOREIGN, False),
+    "forbidden": (403, {"error": "Forbidden"}, 403, "The gateway does not allow you to do this.", True),
+    "no such route": (404, {"message": "Route GET /x not found"}, 404, "This gateway does not offer that.", True),
+    "away": (500, {"error": "boom"}, 503, AWAY, True),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "shown", "sentence", "goes_on"), AGENTS.values(), ids=AGENTS)
+def test_a_page_says_what_is_so_of_its_agent(
+    bo: Visitor, failing: Embedded, status: int, body: Any, shown: int, sentence: str, goes_on: bool
+) -> None:
+    begun = bo.posts(f"/agents/{ids.ECHO}/", message="hello")
+    watched(bo, run_of(begun.text))
+    failing.dial(fail={"path": f"/api/v1/agents/{ids.ECHO}", "status": status, "body": body, "times": 3})
+    page = bo.gets(f"/agents/{ids.ECHO}/")
+    assert (page.status_code, sentence in plain(page.text)) == (shown, True)
+    talk = bo.reads(begun.url)
+    assert sentence in plain(talk) and OFF not in plain(talk)
+    assert ('name="message"' in talk, "You can read the conversation" in talk) == (goes_on, not goes_on)
+    assert "hello" in transcript(talk)
+
+
+def test_what_an_agent_needs_is_said_to_be_unknown_where_it_is(bo: Visitor, failing: Embedded) -> None:
+    check = f"/api/v1/agents/{ids.WEATHER_DESK}/credentials-check"
+    unknown = "still needs is not known right now."
+    pages = {"/agents/": f"What it {unknown}", f"/agents/{ids.WEATHER_DESK}/": f"What this agent {unknown}"}
+    pages["/credentials/"] = f"What 1 agent {unknown}"
+    for path, sentence in pages.items():
+        for status, body in ((500, {"error": "boom"}), (200, {"ok": "perhaps"}), (429, {"error": "slow down"})):
+            failing.dial(fail={"path": check, "status": status, "body": body})
+            assert plain(bo.reads(path)).count(sentence) == 1, (path, status)
+        assert unknown not in plain(bo.reads(path))
+        failing.dial(fail={"path": check, "status": 404, "body": {"message": "Route GET /x not found"}})
+        assert unknown not in plain(bo.reads(path))  # it never tells
+
+
 @pytest.mark.parametrize(
     "address",
     ["http://127.0.0.1:{closed}", "http://gateway.invalid", "https://127.0.0.1:{plain}"],
