@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -14,8 +12,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
     theme = request.COOKIES.get("portico_theme", "")
     return {
         "gateway": {
-            "name": urlsplit(settings.GATEWAY_URL).netloc,
-            "url": settings.GATEWAY_URL,
+            "name": settings.GATEWAY_NAME,  # empty: it has none that people know
             "is_embedded": settings.GATEWAY_IS_EMBEDDED,
         },
         "nav": {"approvals": True, "credentials": True},

@@ -13,6 +13,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+LONGEST_NAME = 100  # characters
 env = environ.FileAwareEnv()  # NAME_FILE gives the value of NAME
 
 
@@ -32,6 +33,37 @@ def origin(name: str, value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be an address such as https://gateway.example.com, not {value!r}.")
     return value.rstrip("/").removesuffix("/api/v1")
+
+
+NOT_PUBLIC = (
+    "localhost",
+    "local",
+    "internal",
+    "intranet",
+    "lan",
+    "home",
+    "corp",
+    "private",
+    "svc",
+    "home.arpa",
+    "test",
+)
+
+
+def public_host(url: str) -> str:
+    """The host of an address where people outside may know it; empty for one of an internal network."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return host if ipaddress.ip_address(host).is_global else ""
+    except ValueError:
+        is_internal = "." not in host or any(host.endswith(f".{ending}") for ending in NOT_PUBLIC)
+        return "" if is_internal else host
+
+
+def in_one_line(name: str, value: str) -> str:
+    if len(value) > LONGEST_NAME or not value.isprintable():
+        raise ImproperlyConfigured(f"{name} must be one line of at most {LONGEST_NAME} characters, not {value!r}.")
+    return value.strip()
 
 
 def at_least_one(name: str, value: int) -> int:
@@ -69,6 +101,9 @@ SHUTDOWN_GRACE = env.float("SHUTDOWN_GRACE", default=2.0)  # seconds that runnin
 # The gateway
 
 GATEWAY_URL = origin("GATEWAY_URL", env.str("GATEWAY_URL", default="http://127.0.0.1:9000"))
+GATEWAY_NAME = in_one_line("GATEWAY_NAME", env.str("GATEWAY_NAME", default=""))  # what people know it by
+if not GATEWAY_NAME:
+    GATEWAY_NAME = public_host(GATEWAY_URL)  # empty: "the gateway"; an internal address is nobody's business
 GATEWAY_KIND = one_of("GATEWAY_KIND", env.str("GATEWAY_KIND", default="simplaix"), ("simplaix",))
 GATEWAY_DIALECT = one_of("GATEWAY_DIALECT", env.str("GATEWAY_DIALECT", default="auto"), ("auto", "guide", "released"))
 GATEWAY_AGENTS = env.list("GATEWAY_AGENTS", default=[])  # agent ids, for people who may not list agents

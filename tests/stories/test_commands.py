@@ -97,7 +97,14 @@ def test_a_taken_port_gets_a_clear_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("GATEWAY_URL", "gateway"), ("GATEWAY_DIALECT", "klingon"), ("GATEWAY_KIND", "other")]
+    ("name", "value"),
+    [
+        ("GATEWAY_URL", "gateway"),
+        ("GATEWAY_NAME", "a\nb"),
+        ("GATEWAY_NAME", "x" * 101),
+        ("GATEWAY_DIALECT", "klingon"),
+        ("GATEWAY_KIND", "other"),
+    ],
 )
 def test_a_setting_that_cannot_be_right_is_named_at_the_start(name: str, value: str) -> None:
     assert re.search(rf"{name} must be", refused(DEBUG="1", **{name: value}))

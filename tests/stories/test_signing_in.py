@@ -5,9 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+import pytest
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core import signing
+from django.utils.html import escape
 
+from config.settings import public_host
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
@@ -64,10 +67,54 @@ def test_the_session_rotates_and_the_token_is_not_readable_in_the_database(
     assert "eyJ" not in stranger.reads("/profile/")
 
 
-def test_the_profile_says_who_one_is_and_at_which_gateway(ana: Visitor, gateway: Embedded) -> None:
+def test_the_profile_says_who_one_is(ana: Visitor) -> None:
     profile = plain(ana.reads("/profile/"))
-    for word in ("Ana Lima", "user@example.com", "acme", gateway.url.removeprefix("http://")):
+    for word in ("Ana Lima", "user@example.com", "acme"):
         assert word in profile
+
+
+@pytest.mark.parametrize("name", ["", "Acme & Sons"])
+def test_nobody_is_shown_an_address_that_is_internal(own_gateway: Embedded, name: str) -> None:
+    server = Portico(own_gateway.url, GATEWAY_NAME=name, GATEWAY_AGENTS=ids.ECHO).start()
+    visitor = Visitor(server)
+    pages = [visitor.gets("/login/").text]
+    visitor.signs_in("user@example.com")
+    own_gateway.dial(fail={"path": "/api/v1/credentials", "status": 500})
+    for path in ("/profile/", "/credentials/connect/weather/", "/agents/", "/credentials/"):
+        pages.append(visitor.gets(path).text)
+    own_gateway.kill()
+    pages += [visitor.gets("/credentials/connect/weather/").text, visitor.gets("/agents/").text]
+    assert "Try again" in pages[-2]
+    for page in pages:
+        assert str(own_gateway.port) not in page and own_gateway.url not in page
+    named = [escape(name) in page for page in (*pages[:3], pages[-2])]
+    assert named == [True] * 4
+    assert ("to the gateway" in plain(pages[0])) == (not name)
+    visitor.session.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://gateway.example.com:8443", "gateway.example.com"),
+        ("http://93.184.216.34:9000", "93.184.216.34"),
+        ("http://127.0.0.1:9000", ""),
+        ("http://[::1]:9000", ""),
+        ("http://10.1.2.3", ""),
+        ("http://192.168.0.7:3001", ""),
+        ("http://[fd00::7]", ""),
+        ("http://169.254.169.254", ""),
+        ("http://localhost:9000", ""),
+        ("http://gateway:3001", ""),
+        ("http://gateway.default.svc.cluster.local", ""),
+        ("http://gateway.prod.svc:80", ""),
+        ("http://gw.internal", ""),
+        ("http://printer.home.arpa.", ""),
+    ],
+)
+def test_only_a_public_host_is_a_name(url: str, host: str) -> None:
+    assert public_host(url) == host
 
 
 def test_signing_out_ends_it(ana: Visitor) -> None:
