@@ -126,6 +126,26 @@ def hostile_agent(gateway: Embedded, text: str) -> str:
     return str(answer.json()["agent"]["id"])
 
 
+def test_a_footnote_and_a_thought_look_the_same_live_and_after_a_reload(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "hello")
+    box = page.get_by_role("textbox", name="Message")
+    box.fill("<think>Hm.</think>\nFact.[^1]\n\n<details>\n<summary>More</summary>\nfolded\n</details>\n\n[^1]: Source")
+    box.press("Enter")
+    answer = page.get_by_role("article", name="Echo").last
+    expect(answer.locator("sup a")).to_have_text("1")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    live = answer.inner_text()
+    assert live.count("Fact.") == live.count("Source") == live.count("Reasoning") == 1
+    assert "Hm." not in live and "folded" not in live
+    answer.get_by_text("More", exact=True).click()
+    expect(answer.get_by_text("folded")).to_be_visible()
+    page.reload()
+    assert answer.inner_text() == live
+    answer.locator("sup a").click()
+    expect(answer.locator(".note:target")).to_have_text("1\nSource", use_inner_text=True)
+
+
 def test_what_is_being_written_survives_a_reload_and_signing_out(window: Window) -> None:
     page = window("Try as user")
     begin(page, "Echo", "hello")

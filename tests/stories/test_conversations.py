@@ -207,6 +207,11 @@ def test_conversations_are_taken_away_as_markdown_and_as_json(ana: Visitor) -> N
     assert ana.gets("/conversations/export.pdf").status_code == 404
 
 
+def test_an_answer_that_is_no_markdown_keeps_its_lines(ana: Visitor) -> None:
+    _, page = said_back(ana, "line one\nline two\n  line three")  # Echo answers with JSON
+    assert "<p>You said: line one<br>\nline two<br>\nline three</p>" in answer_on(page)
+
+
 @pytest.mark.parametrize(
     ("title", "name"),
     [
