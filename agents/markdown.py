@@ -59,7 +59,7 @@ def _coloured(code: str, language: str, _: str) -> str:
 
 def _note(address: str) -> str | None:
     """Of addresses that are not whole, those of footnotes alone are kept."""
-    return address if NOTE.fullmatch(address.removeprefix("#")) else None
+    return address if address.startswith("#") and NOTE.fullmatch(address[1:]) else None
 
 
 _markdown = syntax.parser(highlight=_coloured)

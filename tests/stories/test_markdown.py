@@ -22,7 +22,7 @@ def shown_in_a_line(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "page"),
+    ("text", "wanted"),
     [
         ("これは**「重要」**です。", "これは<strong>「重要」</strong>です。"),
         ("**注意：**必ず読む", "<strong>注意：</strong>必ず読む"),
@@ -38,12 +38,12 @@ def shown_in_a_line(text: str) -> str:
         ("2 ** 3 ** 4", "2 ** 3 ** 4"),
     ],
 )
-def test_emphasis_stands_beside_punctuation_where_no_spaces_are_written(text: str, page: str) -> None:
-    assert shown_in_a_line(text) == page
+def test_emphasis_stands_beside_punctuation_where_no_spaces_are_written(text: str, wanted: str) -> None:
+    assert shown_in_a_line(text) == wanted
 
 
 @pytest.mark.parametrize(
-    ("text", "page"),
+    ("text", "wanted"),
     [
         ("one<br>two<BR/>three<br />four", "one<br>two<br>three<br>four"),
         ("H<sub>2</sub>O, x<sup>n+*1*</sup>", "H<sub>2</sub>O, x<sup>n+<em>1</em></sup>"),
@@ -56,8 +56,8 @@ def test_emphasis_stands_beside_punctuation_where_no_spaces_are_written(text: st
         ("<b>x</b> <img src=x> `<br>`", "&lt;b&gt;x&lt;/b&gt; &lt;img src=x&gt; <code>&lt;br&gt;</code>"),
     ],
 )
-def test_a_few_tags_are_what_they_say_and_all_others_are_text(text: str, page: str) -> None:
-    assert shown_in_a_line(text) == page
+def test_a_few_tags_are_what_they_say_and_all_others_are_text(text: str, wanted: str) -> None:
+    assert shown_in_a_line(text) == wanted
 
 
 def test_a_cell_of_a_table_has_lines_and_no_cell_is_left_out() -> None:
@@ -67,7 +67,7 @@ def test_a_cell_of_a_table_has_lines_and_no_cell_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "page"),
+    ("text", "wanted"),
     [
         (
             "<details>\n<summary>The **log**</summary>\n\n- *a*\n\n```\n</details>\n```\n</details>\nafter",
@@ -83,8 +83,8 @@ def test_a_cell_of_a_table_has_lines_and_no_cell_is_left_out() -> None:
         ("<details onclick=x>\nx\n</details>", "<p>&lt;details onclick=x&gt;<br>x<br>&lt;/details&gt;</p>"),
     ],
 )
-def test_what_an_agent_folds_is_folded(text: str, page: str) -> None:
-    assert page in shown(text)
+def test_what_an_agent_folds_is_folded(text: str, wanted: str) -> None:
+    assert wanted in shown(text)
     assert text.endswith("after") == shown(text).endswith("<p>after</p>")
 
 

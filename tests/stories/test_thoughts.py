@@ -21,7 +21,7 @@ def folded(answer: Answer) -> list[str]:
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize(
-    ("text", "thoughts", "page"),
+    ("text", "thoughts", "wanted"),
     [
         ("<think>Hm, *2*.</think>\n\n# Four", ["Hm, *2*."], "Reasoning Hm, *2*. Four"),
         ("<thinking>\na\n\n- b\n</thinking>c", ["\na\n\n- b\n"], "Reasoning a - b c"),
@@ -39,11 +39,11 @@ def folded(answer: Answer) -> list[str]:
         ("a < b <th", [], "a < b <th"),
     ],
 )
-def test_it_is_folded_where_it_is_no_code(text: str, thoughts: list[str], page: str, size: int) -> None:
+def test_it_is_folded_where_it_is_no_code(text: str, thoughts: list[str], wanted: str, size: int) -> None:
     deltas = [text[start : start + size] for start in range(0, len(text), size)]
     answer = given([TEXT, *map(says, deltas)])
     assert folded(answer) == [thought.replace("<", "&lt;").replace(">", "&gt;") for thought in thoughts]
-    assert followed(answer) == reloaded(answer) == page
+    assert followed(answer) == reloaded(answer) == wanted
     assert answer.parts()[0]["text"] == text  # as the agent wrote it
 
 
