@@ -49,11 +49,18 @@ addEventListener(
   { capture: true },
 )
 
+/** Once nothing that was sent from this call is on its way: its answer, or its failure, has to find the form that it came from. */
+async function answered(section) {
+  while (section.isConnected && section.querySelector("[data-answer].htmx-request, [data-answer] .htmx-request"))
+    await new Promise(done => document.addEventListener("htmx:afterRequest", () => setTimeout(done), { once: true }))
+}
+
 /** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay. Never between the press of a button
-    and its release, which would swallow the click. */
+    and its release, which would swallow the click, nor before an answer that was sent from it has come back. */
 export async function replaceKeeping(old, fresh) {
   await lifted
-  if (!old.isConnected) return
+  await answered(old)
+  if (!old.isConnected) return // what was answered took its place
   markChanged(fresh)
   const focused = old.contains(document.activeElement) ? document.activeElement : null
   const caret = focused?.selectionStart != null ? [focused.selectionStart, focused.selectionEnd] : null

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
-from playwright.sync_api import Browser, expect
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
+from embedded import ids
 from tests.browser.conftest import Window, in_one_dialect
 from tests.embedded import Embedded
 from tests.portico import Portico
@@ -126,38 +129,209 @@ REJECTS = """async ([call, wait]) => {
   await new Promise(done => setTimeout(done, wait))
   section().querySelector("[data-give=reject]").click()
 }"""
+AGENT = "File manager"
+Come = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def pausing(demo_gateway: Embedded) -> Iterator[Portico]:
+    """Portico as `make demo` serves it, with a pause in which approvals can be taken back, and two admins."""
+    server = Portico.as_demo(demo_gateway.url, APPROVAL_HOLD="3").start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def come(browser: Browser, pausing: Portico, demo_gateway: Embedded) -> Iterator[Come]:
+    """A window of "user", "admin" or "operator", who is an admin here; what the gateway refuses is no complaint."""
+    demo_gateway.dial(person={"email": OLU, "roles": ["admin"]})
+    contexts: list[BrowserContext] = []
+
+    def opened(who: str, width: int = 1280, height: int = 720) -> Page:
+        context = browser.new_context(base_url=pausing.url, viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("button", name=f"Try as {who}").click()
+        expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    demo_gateway.dial(reset=True)
+
+
+def call_of(page: Page, call: str) -> Locator:
+    return page.locator(f'section[data-confirmation="{call}"]')
+
+
+def opens(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+
+
+def approves(page: Page, call: str, key: str = "") -> None:
+    """With the pointer, or a key; once more where a name that was learned meanwhile has just changed the call."""
+    button = call_of(page, call).get_by_role("button", name="Approve")
+    for _ in range(3):
+        page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))
+        button.press(key) if key else button.click()
+        if not page.get_by_text("Not approved: this just").count():
+            return
 
 
 @in_one_dialect
-def test_a_rejection_within_the_pause_of_anothers_approval_always_wins(
-    browser: Browser, demo_gateway: Embedded
+def test_a_rejection_within_the_pause_of_anothers_approval_always_wins(come: Come, demo_gateway: Embedded) -> None:
+    approver, rejecter = come("admin"), come("operator")
+    for wait in (0, 150, 350, 550):  # ms after the panel says that somebody approved it
+        call = held(demo_gateway, ANA, "send_money", agent=AGENT, amount=wait)
+        for page in (approver, rejecter):
+            opens(page, f"/confirmations/{call}/")
+        rejecter.get_by_label("Reason").fill(f"no, {wait}")
+        rejecter.evaluate(f"window.pressed = ({REJECTS})(['{call}', {wait}]); undefined")
+        approves(approver, call)
+        expect(call_of(rejecter, call)).to_contain_text(f"Rejected by you: no, {wait}")
+        assert call not in demo_gateway.report()["ran"]
+        expect(call_of(approver, call)).to_contain_text("Rejected by Olu Ojo")
+
+
+@in_one_dialect
+def test_a_rejection_by_the_keyboard_of_a_small_window_wins_while_it_is_typed(
+    come: Come, demo_gateway: Embedded
 ) -> None:
-    server = Portico.as_demo(demo_gateway.url, APPROVAL_HOLD="3").start()
-    demo_gateway.dial(person={"email": OLU, "roles": ["admin"]})
-    contexts = [browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 720}) for _ in range(2)]
-    try:
-        approver, rejecter = (context.new_page() for context in contexts)
-        for page, who in ((approver, "admin"), (rejecter, "operator")):
-            page.goto("/")
-            page.get_by_role("button", name=f"Try as {who}").click()
-        for wait in (0, 150, 350, 550):  # ms after the panel says that somebody approved it
-            call = held(demo_gateway, ANA, "send_money", agent="File manager", amount=wait)
-            for page in (approver, rejecter):
-                page.goto(f"/confirmations/{call}/")
-                expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
-            rejecter.get_by_label("Reason").fill(f"no, {wait}")
-            approver.wait_for_function(LONG_ENOUGH, arg=approver.evaluate("performance.now()"))
-            rejecter.evaluate(f"window.pressed = ({REJECTS})(['{call}', {wait}]); undefined")
-            approver.get_by_role("button", name="Approve").click()
-            section = rejecter.locator(f'section[data-confirmation="{call}"]')
-            expect(section).to_contain_text(f"Rejected by you: no, {wait}")
-            assert call not in demo_gateway.report()["ran"]
-            expect(approver.locator(f'section[data-confirmation="{call}"]')).to_contain_text("Rejected by Olu Ojo")
-    finally:
-        for context in contexts:
-            context.close()
-        server.close()
-        demo_gateway.dial(person={"email": OLU, "roles": ["tenant_admin"]})
+    approver, rejecter = come("admin"), come("operator", width=360, height=740)
+    for after in range(100, 901, 200):  # ms after the approval
+        call = held(demo_gateway, ANA, "send_money", agent=AGENT, amount=after)
+        for page in (approver, rejecter):
+            opens(page, f"/confirmations/{call}/")
+        rejecter.keyboard.press("r")
+        rejecter.keyboard.type("no, ")
+        approves(approver, call)
+        rejecter.keyboard.type(f"at {after}", delay=after / 6)
+        rejecter.keyboard.press("Enter")
+        expect(call_of(rejecter, call)).to_contain_text(f"Rejected by you: no, at {after}")
+        assert call not in demo_gateway.report()["ran"]
+
+
+@in_one_dialect
+def test_a_rejection_in_the_chat_wins_over_an_approval_that_waits_to_be_sent(
+    come: Come, demo_gateway: Embedded
+) -> None:
+    bo, ana = come("admin"), come("user")
+    ana.goto(f"/agents/{ids.FILE_MANAGER}/")
+    ana.get_by_role("textbox", name="Message").fill("please delete report.pdf")
+    ana.get_by_role("button", name="Send").click()
+    asked = ana.get_by_role("log").get_by_role("region", name="delete_file")
+    asked.get_by_label("Reason").fill("still needed")
+    [call] = demo_gateway.report()["held"]
+    opens(bo, f"/confirmations/{call}/")
+    approves(bo, call)
+    expect(asked).to_contain_text("approved this. Until it is sent")
+    expect(asked.get_by_label("Reason")).to_have_value("still needed")
+    asked.get_by_role("button", name="Reject").click()
+    expect(ana.get_by_role("log")).to_contain_text("Rejected by you: still needed")
+    assert call not in demo_gateway.report()["ran"]
+
+
+@in_one_dialect
+def test_a_rejection_of_several_wins_over_an_approval_of_one_of_them(come: Come, demo_gateway: Embedded) -> None:
+    bo, olu = come("admin"), come("operator")
+    one, two = (held(demo_gateway, ANA, "send_mail", "medium", AGENT, to=to) for to in "ab")
+    opens(olu, "/confirmations/")
+    for call in (one, two):
+        olu.locator(f'li[data-confirmation="{call}"]').get_by_role("checkbox").check()
+    olu.get_by_role("button", name="Reject 2…").click()
+    dialog = olu.get_by_role("dialog", name="Answer several")
+    dialog.get_by_label("Reason").fill("no mail")
+    opens(bo, f"/confirmations/{one}/")
+    approves(bo, one)
+    expect(call_of(bo, one).get_by_role("button", name="Cancel approval")).to_be_visible()
+    dialog.get_by_role("button", name="Reject 2").click()
+    expect(dialog.get_by_text("Rejected: send_mail")).to_have_count(2)
+    assert {one, two}.isdisjoint(demo_gateway.report()["ran"])
+
+
+@in_one_dialect
+def test_a_rejection_that_fails_is_said_though_its_panel_changed_or_another_call_is_read(
+    come: Come, demo_gateway: Embedded
+) -> None:
+    bo, olu = come("admin"), come("operator")
+    call, other = (held(demo_gateway, ANA, "send_money", agent=AGENT, amount=amount) for amount in (1, 2))
+    on_its_way: list[Route] = []
+    olu.route("**/reject/", lambda route: on_its_way.append(route))  # noqa: PLW0108  (needs a function)
+    opens(olu, f"/confirmations/{call}/")
+    opens(bo, f"/confirmations/{call}/")
+    row = olu.locator(f'li[data-confirmation="{call}"]')
+
+    olu.get_by_label("Reason").fill("no")
+    olu.get_by_role("button", name="Reject").click()
+    call_of(bo, call).get_by_role("button", name="Claim").click()
+    expect(row).to_contain_text("looks into it")
+    on_its_way.pop().abort()
+    expect(call_of(olu, call).get_by_role("alert")).to_have_text("Your answer could not be sent. Please try again.")
+    expect(call_of(olu, call).get_by_label("Reason")).to_have_value("no")
+
+    call_of(bo, call).get_by_role("button", name="Release").click()
+    expect(row).not_to_contain_text("looks into it")
+    opens(olu, f"/confirmations/{call}/")
+    call_of(olu, call).get_by_role("button", name="Reject").click()
+    olu.locator(f'li[data-confirmation="{other}"]').get_by_role("link").click()
+    expect(call_of(olu, other)).to_be_visible()
+    on_its_way.pop().abort()
+    expect(olu.get_by_role("alert")).to_contain_text("Your answer to send_money was not taken: it could not be sent.")
+    olu.get_by_role("alert").get_by_role("link", name="send_money").click()
+    expect(call_of(olu, call).get_by_label("Reason")).to_have_value("no")
+
+
+@in_one_dialect
+def test_what_failed_looks_like_a_failure_where_one_looks(come: Come, demo_gateway: Embedded) -> None:
+    bo = come("admin", height=600)
+    call = held(demo_gateway, ANA, "wipe_disk", "critical", AGENT, **{f"field {n}": "x" for n in range(12)})
+    opens(bo, f"/confirmations/{call}/")
+    section = call_of(bo, call)
+    approves(bo, call)
+    alert = section.get_by_role("alert")
+    for sentence in ("type the name of its tool: wipe_disk", "Please say why"):
+        expect(alert).to_contain_text(sentence)
+    expect(alert).to_be_in_viewport()
+    expect(section.get_by_label("Name of the tool")).to_be_focused()
+    bo.keyboard.type("wipe_disk")
+    section.get_by_role("button", name="Approve").press("Enter")
+    expect(section.get_by_label("Reason")).to_be_focused()
+    for path in ("confirm", "compare"):
+        bo.route(f"**/{path}/", lambda route: route.abort())
+    section.get_by_label("Reason").fill("old")
+    section.get_by_role("button", name="Approve").click()
+    expect(section.get_by_text("Your answer could not be sent. Please try again.")).to_be_in_viewport()
+    section.get_by_role("link", name="Compare").click()
+    expect(section.get_by_text("The comparison cannot be shown right now.")).to_be_in_viewport()
+    for notice in section.locator("[data-failed]").all():
+        expect(notice).to_have_role("alert")
+        plain = section.evaluate("one => getComputedStyle(one).backgroundColor")
+        assert notice.evaluate("one => getComputedStyle(one).backgroundColor") != plain
+        expect(notice.locator("svg")).to_be_visible()
+
+
+@in_one_dialect
+def test_after_an_approval_the_keyboard_is_where_it_can_be_taken_back_but_no_double_click_does_it(
+    come: Come, demo_gateway: Embedded
+) -> None:
+    bo = come("admin")
+    call = held(demo_gateway, ANA, "send_money", agent=AGENT)
+    opens(bo, f"/confirmations/{call}/")
+    section = call_of(bo, call)
+    approves(bo, call, "Enter")
+    cancel = section.get_by_role("button", name="Cancel approval")
+    expect(cancel).to_be_focused()
+    cancel.click(click_count=2)
+    expect(section).to_contain_text("was cancelled before it was sent")
+    approves(bo, call)
+    expect(cancel).to_be_visible()
+    cancel.dispatch_event("click", {"detail": 2})
+    expect(section.locator("[data-said]")).to_contain_text("Press once more to cancel")
+    expect(section).to_contain_text("Approved by you")
+    assert call in demo_gateway.report()["ran"]
 
 
 @in_one_dialect
