@@ -51,6 +51,7 @@ class Comparison:
     columns: list[Fact]  # as the first of them has them
     calls: list[One]
     left_out: int  # were ticked, and wait no longer
+    written_by: str  # who wrote the arguments, in words
 
 
 class Told(NamedTuple):
@@ -99,7 +100,14 @@ def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
             for call, row in zip(calls, facts, strict=True)
         ],
         left_out=len(chosen) - len(calls),
+        written_by=_writers(calls),
     )
+
+
+def _writers(calls: Sequence[Confirmation]) -> str:
+    if all(call.agent_id for call in calls):
+        return "the agent"
+    return "the agent or whoever called the tool" if any(call.agent_id for call in calls) else "whoever called the tool"
 
 
 def _facts(call: Confirmation, names: Names) -> list[Fact]:

@@ -24,7 +24,8 @@ class May:
 
     approve: bool = True
     reject: bool = True
-    cancel: bool = False
+    cancel: bool = False  # one's own approval, before it is sent
+    is_first: bool = False  # that is the first of two
     claim: bool = True
     release: bool = False
     take_over: bool = False
@@ -84,7 +85,7 @@ def _two(may: May, item: Item, standing: Standing, me: str) -> None:
         may.notes.append(f"Two people other than you, who asked for it, have to approve this. {BINDS}")
     elif first and first.person == me:
         may.approve = may.claim = False
-        may.cancel = True
+        may.cancel = may.is_first = True
         may.notes.append(f"You approved this; it is sent when another person approves it, too. {BINDS}")
     elif first:
         may.notes.append(f"{first.name} approved this; your approval is the second one, and sends it. {BINDS}")

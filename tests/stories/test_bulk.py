@@ -70,6 +70,24 @@ def test_an_argument_that_is_called_like_a_fact_is_said_to_be_the_agents(bo: Vis
     assert 'data-label="Written by the agent: For"' in differs
 
 
+def test_arguments_of_calls_without_an_agent_are_not_said_to_be_an_agents(bo: Visitor, gateway: Embedded) -> None:
+    alone, other = (held(gateway, ANA, "pay", amount=amount) for amount in (1, 2))
+    sent = held(gateway, ANA, "pay", agent="File manager", amount=3)
+
+    def compared(*calls: str) -> str:
+        return words(bo.gets(PATH, params={"item": ticked(bo, *calls), "answer": "approve"}).text)
+
+    text = compared(alone, other)
+    assert "Written by whoever called the tool amount" in text and "by the agent" not in text
+    assert "Written by the agent or whoever called the tool amount" in compared(alone, sent)
+    bo.posts(f"/confirmations/{alone}/confirm/", seen="", ask="")
+    text = words(bo.reads(f"/confirmations/{other}/compare/"))
+    assert "Written by whoever called the tool, both times" in text
+    assert "without an agent was approved" in words(
+        bo.reads(f"/confirmations/{held(gateway, ANA, 'pay_twice', amount=1)}/compare/")
+    )
+
+
 def test_the_record_says_what_each_of_several_looked_like(bo: Visitor, gateway: Embedded) -> None:
     calls = several(gateway, 2, "seen_together")
     items = ticked(bo, *calls)

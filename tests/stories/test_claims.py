@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -149,11 +150,15 @@ def test_the_first_of_two_approvals_can_be_taken_back_by_whoever_gave_it(come: A
     bo, olu = come(BO), come(OLU)
     call = held(gateway, ANA, "rename_file", "medium", "File manager", path="back.txt")
     bo.posts(f"/confirmations/{call}/confirm/", reason="fine")
-    assert "Claim for" not in shown(bo, call) and buttons(bo, call)["Cancel approval"]
+    assert "Claim for" not in shown(bo, call) and buttons(bo, call)["Take back approval"]
     assert "There is no approval to cancel" in words(olu.posts(f"/confirmations/{call}/cancel/").text)
     assert "Taken back: your approval of rename_file counts no more" in words(
         bo.posts(f"/confirmations/{call}/cancel/").text
     )
+    rows = bo.reads("/confirmations/history/decisions.jsonl?tool=rename_file").splitlines()
+    mine = [row for row in map(json.loads, rows) if row["confirmation_id"] == call]
+    assert {row["kind"] for row in mine} == {"first approval", "cancelled"} and mine[0]["who"] == mine[1]["who"]
+    assert "took the first of two approvals back" in str(mine)
     olu.posts(f"/confirmations/{call}/confirm/")
     assert call in gateway.report()["held"]  # it is the first one again
     bo.posts(f"/confirmations/{call}/confirm/")

@@ -397,6 +397,8 @@ def test_what_a_page_says_on_the_socket_changes_nothing(ana: Visitor, gateway: E
 
 def test_a_critical_call_wants_its_name_and_a_reason(ana: Visitor, gateway: Embedded) -> None:
     call = held(gateway, ANA, "wipe\u200b_folder", "critical", folder="/reports")
+    needs = "To approve this, type the name of its tool and a reason. To reject it, a reason is enough."
+    assert needs in words(ana.reads(f"/confirmations/{call}/"))  # before, and not one after the other
     for fields, why in (
         ({"reason": "sure"}, "please type the name of its tool: wipe⟨U+200B⟩_folder"),
         ({"reason": "sure", "tool_name": "wipe_folder"}, "please type the name of its tool"),
