@@ -115,6 +115,13 @@ def storable(text: str) -> str:
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
+def is_first_approval_of(user: User, confirmation_id: str) -> bool:
+    """Whether this person gave the first of two approvals, and did not take it back."""
+    mine = Decision.objects.filter(gateway=user.gateway, confirmation_id=confirmation_id, user=user)
+    last = mine.filter(kind__in=(Kind.FIRST, Kind.CANCELLED)).order_by("-number").first()
+    return last is not None and last.kind == Kind.FIRST
+
+
 def visible_to(identity: Identity) -> QuerySet[Decision]:
     """What the gateway would let them see: what they asked for, and for an admin the calls of exactly their tenant."""
     allowed = Q(end_user=identity.person)

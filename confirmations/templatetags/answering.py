@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from confirmations.answering import needs_two
 from confirmations.items import Item
+from confirmations.record import is_first_approval_of
 from confirmations.standing import Standing
 
 register = template.Library()
@@ -57,6 +58,21 @@ def what_is_possible(context: Context, item: Item) -> May:
     if item.time_left == "0:00":
         may.approve = may.reject = may.claim = False
     return may
+
+
+@register.simple_tag(takes_context=True)
+def approval_in_vain(context: Context, item: Item) -> str:
+    """What became of this person's own approval of a call that was decided otherwise; empty where there was none."""
+    user = context["user"]
+    assert isinstance(user, User)
+    hold = item.standing.hold if item.standing else None
+    if hold and hold.person == user.gateway_id:
+        if hold.state == "cancelled":
+            return f"Your approval was cancelled before it was sent: {hold.why}."
+        return "" if item.state == "approved" else "Your approval had not been sent, and is not sent any more."
+    if item.state == "rejected" and is_first_approval_of(user, item.id):
+        return "Your approval, the first of two, was not sent."
+    return ""
 
 
 def _hold(may: May, standing: Standing, me: str) -> None:

@@ -1,6 +1,6 @@
 // Shows an approval that this person is asked for inside the chat that caused it: after each open tool call that it matches. Events
 // and tool calls come in any order, and what an agent wrote is rendered anew around it. Without it: the desk has the same approval.
-import { replaceKeeping, sectionOf } from "confirmations/fragment"
+import { fetched, replaceKeeping, sectionOf } from "confirmations/fragment"
 import { elements, isWaiting } from "confirmations/rows"
 
 const log = document.querySelector("[role=log]")
@@ -8,6 +8,7 @@ const me = document.body.dataset.person
 const waiting = new Map() // id -> its row as the socket told it last, decided ones included
 const made = new Map() // id -> copies, in the log or taken out of it with what was around them
 const DECIDED = 8000 // ms that a verdict stays when nobody says that it is gone
+const LOOKS = [0, 700, 1400] // ms between looks at a call of which the agent shows a result before the gateway's record does
 let typing // the field of a copy that had the focus last
 
 // As far as the event names them: a call without an agent, or whose arguments are not told, may be any such call.
@@ -67,7 +68,40 @@ function follows(call, id) {
   return false
 }
 
+/** The agent shows a result of this call, and may be wrong: ask how the call stands, and go on offering answers until it is decided. */
+async function look(copy) {
+  const address = `/confirmations/${encodeURIComponent(copy.dataset.inlineApproval)}/`
+  for (const pause of LOOKS) {
+    await new Promise(done => setTimeout(done, pause))
+    const old = copy.firstElementChild
+    if (!copy.isConnected || old?.dataset.state !== "waiting") return
+    try {
+      const fresh = await fetched(address)
+      if (fresh.dataset.state === "waiting" || fresh.dataset.state === "lost") continue // perhaps not written down yet
+      await replaceKeeping(old, fresh)
+      window.htmx?.process(copy)
+      return
+    } catch {} // the socket will tell
+  }
+}
+
+/** The step of the agent that a copy stands after. */
+function stepOf(copy) {
+  let step = copy.previousElementSibling
+  while (step?.dataset.inlineApproval) step = step.previousElementSibling
+  return step
+}
+
+function lookAtEnded() {
+  for (const copy of log.querySelectorAll("[data-inline-approval]")) {
+    const isOpen = stepOf(copy)?.dataset.openCall !== undefined
+    if (!isOpen && copy.dataset.isOpen) look(copy)
+    isOpen ? (copy.dataset.isOpen = "yes") : delete copy.dataset.isOpen
+  }
+}
+
 function match() {
+  lookAtEnded()
   for (const [id, row] of waiting) {
     if (!isWaiting(row)) continue
     for (const call of log.querySelectorAll("[data-open-call]"))

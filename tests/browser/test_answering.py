@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect
 
 from embedded import ids
 from tests.browser.conftest import Window, in_one_dialect
@@ -194,6 +194,7 @@ def test_a_rejection_within_the_pause_of_anothers_approval_always_wins(come: Com
         expect(call_of(rejecter, call)).to_contain_text(f"Rejected by you: no, {wait}")
         assert call not in demo_gateway.report()["ran"]
         expect(call_of(approver, call)).to_contain_text("Rejected by Olu Ojo")
+        expect(call_of(approver, call)).to_contain_text("Your approval was cancelled before it was sent: Olu Ojo")
 
 
 @in_one_dialect
@@ -232,6 +233,31 @@ def test_a_rejection_in_the_chat_wins_over_an_approval_that_waits_to_be_sent(
     asked.get_by_role("button", name="Reject").click()
     expect(ana.get_by_role("log")).to_contain_text("Rejected by you: still needed")
     assert call not in demo_gateway.report()["ran"]
+
+
+@in_one_dialect
+def test_a_card_in_the_chat_offers_nothing_once_the_result_stands_below(come: Come, demo_gateway: Embedded) -> None:
+    bo, ana = come("admin"), come("user")
+    deaf: list[str] = []
+
+    def between(page: WebSocketRoute) -> None:
+        page.connect_to_server().on_message(lambda frame: None if deaf else page.send(frame))
+
+    ana.route_web_socket("**/ws/confirmations/", between)
+    ana.goto(f"/agents/{ids.FILE_MANAGER}/")
+    ana.get_by_role("textbox", name="Message").fill("please delete report.pdf")
+    ana.get_by_role("button", name="Send").click()
+    asked = ana.get_by_role("log").get_by_role("region", name="delete_file")
+    expect(asked).to_be_visible()
+    [call] = demo_gateway.report()["held"]
+    opens(bo, f"/confirmations/{call}/")
+    approves(bo, call)
+    expect(asked).to_contain_text("approved this. Until it is sent")
+    deaf.append("of what comes next")
+    expect(asked).to_contain_text("It is being sent.")
+    expect(ana.get_by_role("log")).to_contain_text("Deleted")
+    expect(asked).to_contain_text("Approved by Bo Adler")
+    expect(asked.get_by_role("button", name="Reject")).to_have_count(0)
 
 
 @in_one_dialect

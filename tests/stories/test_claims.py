@@ -142,6 +142,8 @@ def test_a_rejection_by_anyone_forgets_the_first_approval(come: Arriving, gatewa
     bo.posts(f"/confirmations/{call}/confirm/")
     assert "Rejected: rename_file" in words(ana.posts(f"/confirmations/{call}/reject/", reason="no").text)
     assert "Rejected by Ana Lima (user@example.com), who asked for it: no" in shown(bo, call)
+    assert "Your approval, the first of two, was not sent." in shown(bo, call)
+    assert "Your approval" not in shown(ana, call)
     assert gateway.report()["answers"][call] == "reject"
 
 

@@ -136,6 +136,8 @@ def test_a_rejection_by_anyone_wins_over_an_approval_that_is_kept(come: Arriving
         in told
     )
     assert "cancelled before" not in words(bo.reads("/confirmations/"))  # told once
+    lasting = "Your approval was cancelled before it was sent: Ana Lima (user@example.com) rejected the call."
+    assert lasting in shown(bo, call) and "Your approval" not in shown(ana, call)
     assert gateway.report()["answers"][call] == "reject" and sent(gateway, call) == 1
 
 
