@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
@@ -70,14 +72,16 @@ def _approve(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outc
     hold = holds.open_hold(by.identity.gateway, asked.id)
     if hold is not None:
         who = "You have" if hold.user_id == by.user.pk else f"{shown(hold.user.distinct_name)} has"
-        return _not_yet(asked, f"{who} approved this already; it is about to be sent.", is_news=False)
+        sentence = f"{who} approved this already; it is about to be sent."
+        return replace(_not_yet(asked, sentence, is_news=False), is_kept=hold.user_id == by.user.pk)
     if needs_two(asked.risk) and _is_first(by, asked, given):
         return _not_yet(asked, "Your approval is kept. It is sent when another person approves this call as well.")
     seconds = holds.seconds_for(asked, by)
     if not seconds:
         return decide(by, asked, given, turn)
     holds.keep(by, asked, given, seconds)
-    return _not_yet(asked, f"Approved: {shown(asked.tool)}. It is sent in {seconds:g} seconds, unless you cancel it.")
+    sentence = f"Approved: {shown(asked.tool)}. It is sent in {seconds:g} seconds, unless you cancel it."
+    return replace(_not_yet(asked, sentence), is_kept=True)
 
 
 def _not_yet(asked: Confirmation, sentence: str, *, is_news: bool = True) -> Outcome:

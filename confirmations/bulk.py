@@ -60,6 +60,7 @@ class Told(NamedTuple):
     id: str
     sentence: str
     tone: Literal["success", "warning", "info"]
+    is_kept: bool = False  # an approval that can be taken back
 
 
 def together(by: Answerer, chosen: Sequence[Chosen]) -> list[Confirmation]:
@@ -138,4 +139,4 @@ def _answer(by: Answerer, one: Chosen, given: Given) -> Told:
         raise
     except GatewayError as exc:
         return Told(one.id, exc.message, "warning")
-    return Told(one.id, shown(outcome.sentence), outcome.tone)
+    return Told(one.id, shown(outcome.sentence), outcome.tone, outcome.is_kept)

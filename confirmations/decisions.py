@@ -103,6 +103,7 @@ class Outcome:
     verdict: str  # for the item
     sentence: str  # for the person
     tone: Tone
+    is_kept: bool = False  # an approval of this person that can be taken back
 
 
 def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:

@@ -46,6 +46,7 @@ class Row:
     state: State
     verdict: str
     notes: tuple[str, ...]  # how it stands: held, claimed, approved once
+    held_by: str  # whose approval is not sent yet: the gateway's id
     version: str  # changes when anything does that may change
 
     @property
@@ -89,6 +90,7 @@ def row_of(
         state=state,
         verdict=verdict,
         notes=notes,
+        held_by=standing.hold.person if standing and standing.hold and standing.hold.state != "cancelled" else "",
         version=version_of(confirmation, names, state, verdict, standing),
     )
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from confirmations.views import answering, bulk, compare, desk, history
+from confirmations.views import answering, bulk, compare, desk, history, sending
 
 app_name = "confirmations"
 urlpatterns = [
@@ -8,6 +8,8 @@ urlpatterns = [
     path("history/", history.history, name="history"),
     path("history/decisions.<str:form>", history.decisions, name="decisions"),
     path("icon/<int:number>.svg", desk.icon, name="icon"),
+    path("sending/", sending.bar, name="sending"),
+    path("sending/cancel/", sending.cancel, name="sending_cancel"),
     path("bulk/", bulk.bulk, name="bulk"),
     path("<str:confirmation_id>/", desk.detail, name="detail"),
     path("<str:confirmation_id>/row/", desk.row, name="row"),

@@ -12,6 +12,7 @@ from accounts.models import User
 from confirmations.answering import needs_two
 from confirmations.items import Item
 from confirmations.record import is_first_approval_of
+from confirmations.sending import sending
 from confirmations.standing import Standing
 
 register = template.Library()
@@ -58,6 +59,13 @@ def what_is_possible(context: Context, item: Item) -> May:
     if item.time_left == "0:00":
         may.approve = may.reject = may.claim = False
     return may
+
+
+@register.inclusion_tag("confirmations/_sending.html", takes_context=True)
+def sending_bar(context: Context) -> dict[str, object]:
+    user = context["user"]
+    assert isinstance(user, User)
+    return {"sending": sending(user)}
 
 
 @register.simple_tag(takes_context=True)

@@ -14,6 +14,7 @@ from accounts.requests import SignedInRequest, signed_in
 from confirmations.bulk import Chosen, answer_each, compared
 from confirmations.decisions import Answerer
 from confirmations.forms import BulkForm
+from confirmations.sending import sending
 from confirmations.turns import NotTaken
 
 
@@ -35,7 +36,13 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         told = answer_each(Answerer.of(request), chosen, approve=approve, reason=form.cleaned_data["reason"], seen=seen)
     except NotTaken as exc:
         return _ask(request, chosen, given.get("answer", ""), given.get("reason", ""), exc.message, exc.status)
-    return _page(request, "confirmations/_bulk_result.html", {"told": told, "approve": approve})
+    kept = [one.id for one in told if one.is_kept]
+    context = {
+        "told": [one for one in told if not one.is_kept],
+        "approve": approve,
+        "sending": sending(request.user, kept) if kept else None,
+    }
+    return _page(request, "confirmations/_bulk_result.html", context)
 
 
 def _ask(

@@ -30,7 +30,7 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { elt, xhr } }) => {
   const form = elt.closest("[data-answering]")
   if (!form) return
   const call = form.closest("section[data-confirmation]")
-  const what = call?.ariaLabel ?? form.querySelector("h2 code")?.textContent ?? ""
+  const what = call?.ariaLabel ?? form.querySelector("h2 code")?.textContent ?? "several calls"
   const address = call ? `/confirmations/${encodeURIComponent(call.dataset.confirmation)}/` : "/confirmations/"
   xhr.addEventListener("readystatechange", () => {
     if (xhr.readyState !== XMLHttpRequest.DONE || form.isConnected) return // else before htmx puts the reply in its place

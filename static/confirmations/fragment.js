@@ -36,7 +36,7 @@ export function sectionOf(row) {
 }
 
 const fields = root => [...root.querySelectorAll("input:not([type=hidden]), textarea, select")].filter(field => field.name)
-const nameOf = element => `${element.tagName} ${element.name ?? ""} ${element.getAttribute("formaction") ?? ""} ${element.textContent.trim()}`
+const nameOf = element => `${element.tagName} ${element.name ?? ""} ${element.matches("button") ? element.value : ""} ${element.getAttribute("formaction") ?? ""} ${element.textContent.trim()}`
 
 let lifted = Promise.resolve() // once no button of the pointer is down, and what was pressed has been clicked
 addEventListener(

@@ -56,6 +56,7 @@ const KEYS = {
   a: approve,
   r: () => section()?.querySelector("[name=reason]")?.focus(),
   x: select,
+  c: () => document.querySelector("[data-sending] [data-cancel-all]")?.click(),
   d: () => section()?.querySelector("[data-compare]")?.click(),
   "/": () => find.focus(),
   "?": () => help.showModal(),

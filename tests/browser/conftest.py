@@ -98,3 +98,36 @@ def line(demo: Portico) -> Iterator[Line]:
     line = Line(demo.port)
     yield line
     line.close()
+
+
+Come = Callable[..., Page]
+OLU = "operator@example.com"
+
+
+@pytest.fixture(scope="session")
+def pausing(demo_gateway: Embedded) -> Iterator[Portico]:
+    """Portico as `make demo` serves it, with a pause in which approvals can be taken back."""
+    server = Portico.as_demo(demo_gateway.url, APPROVAL_HOLD="3").start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def come(browser: Browser, pausing: Portico, demo_gateway: Embedded) -> Iterator[Come]:
+    """A window of "user", "admin" or "operator", who is an admin here; that something failed is no complaint."""
+    demo_gateway.dial(person={"email": OLU, "roles": ["admin"]})
+    contexts: list[BrowserContext] = []
+
+    def opened(who: str, width: int = 1280, height: int = 720, **options: Any) -> Page:
+        options = {"base_url": pausing.url, "viewport": {"width": width, "height": height}, **options}
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.goto("/")
+        page.get_by_role("button", name=f"Try as {who}").click()
+        expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    demo_gateway.dial(reset=True)

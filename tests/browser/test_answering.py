@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
 from embedded import ids
-from tests.browser.conftest import Window, in_one_dialect
+from tests.browser.conftest import Come, Window, in_one_dialect
 from tests.embedded import Embedded
-from tests.portico import Portico
 from tests.stories.approving import held
 
-ANA, OLU = "user@example.com", "operator@example.com"
+ANA = "user@example.com"
 CHANGES_UNDER_THE_POINTER = """async button => {
   button.closest("section").dataset.version = "another"
   await new Promise(requestAnimationFrame)
@@ -130,36 +127,6 @@ REJECTS = """async ([call, wait]) => {
   section().querySelector("[data-give=reject]").click()
 }"""
 AGENT = "File manager"
-Come = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def pausing(demo_gateway: Embedded) -> Iterator[Portico]:
-    """Portico as `make demo` serves it, with a pause in which approvals can be taken back, and two admins."""
-    server = Portico.as_demo(demo_gateway.url, APPROVAL_HOLD="3").start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def come(browser: Browser, pausing: Portico, demo_gateway: Embedded) -> Iterator[Come]:
-    """A window of "user", "admin" or "operator", who is an admin here; what the gateway refuses is no complaint."""
-    demo_gateway.dial(person={"email": OLU, "roles": ["admin"]})
-    contexts: list[BrowserContext] = []
-
-    def opened(who: str, width: int = 1280, height: int = 720) -> Page:
-        context = browser.new_context(base_url=pausing.url, viewport={"width": width, "height": height})
-        contexts.append(context)
-        page = context.new_page()
-        page.goto("/")
-        page.get_by_role("button", name=f"Try as {who}").click()
-        expect(page.get_by_role("heading", name="Agents")).to_be_visible()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    demo_gateway.dial(reset=True)
 
 
 def call_of(page: Page, call: str) -> Locator:

@@ -1,0 +1,73 @@
+"""Approvals of one person that Portico keeps and has not sent yet: what the bar on the desk's pages shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from accounts.characters import shown
+from accounts.models import User
+from confirmations.answering import cancel
+from confirmations.decisions import Answerer
+from confirmations.models import Hold
+from confirmations.standing import held
+from confirmations.turns import NotTaken
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    confirmation_id: str
+    tool: str
+    sends_in: float  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    kept: list[Kept]  # can be cancelled; the first to be sent comes first
+    under_way: int = 0  # are being sent
+    sent: int = 0  # of those that were asked about: the gateway answered
+    cancelled: int = 0  # of the same
+    of: tuple[str, ...] = ()  # ids of the calls that were asked about; none: all that is not sent yet
+
+    @property
+    def sends_in(self) -> float:
+        """Seconds until the first one is sent."""
+        return self.kept[0].sends_in if self.kept else 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return not self.kept and not self.under_way
+
+
+def sending(user: User, of: Collection[str] = ()) -> Sending:
+    """Of these calls the last approval each, by this person; else all their approvals that are on their way."""
+    holds = Hold.objects.filter(gateway=user.gateway, user=user).select_related("user", "process")
+    holds = holds.filter(confirmation_id__in=of) if of else holds.filter(state__in=Hold.OPEN)
+    last = {hold.confirmation_id: hold for hold in holds.order_by("pk")}
+    states = {id: "sent" if hold.state == Hold.State.SENT else held(hold).state for id, hold in last.items()}
+    kept = [hold for id, hold in last.items() if states[id] == "waiting"]
+    now = timezone.now()
+    count = list(states.values()).count
+    return Sending(
+        kept=[
+            Kept(hold.confirmation_id, shown(hold.tool), max(0.0, (hold.sends_at - now).total_seconds()))
+            for hold in sorted(kept, key=lambda hold: hold.sends_at)
+        ],
+        under_way=count("sending"),
+        sent=count("sent"),
+        cancelled=count("cancelled") if of else 0,
+        of=tuple(of),
+    )
+
+
+def cancel_each(by: Answerer, ids: Collection[str]) -> tuple[int, int]:
+    """Take these approvals back: how many were, and how many it was too late for."""
+    late = 0
+    for confirmation_id in ids:
+        try:
+            cancel(by, confirmation_id)
+        except NotTaken:
+            late += 1
+    return len(ids) - late, late
