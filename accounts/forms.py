@@ -14,6 +14,7 @@ class SignInForm(forms.Form):
         label="Password", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
     next = forms.CharField(required=False, widget=forms.HiddenInput)
+    unsent = forms.CharField(required=False, widget=forms.HiddenInput)  # a key of `requests.UNSENT`
 
 
 class ProfileForm(forms.Form):

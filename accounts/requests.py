@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.addresses import split
-from accounts.drafts import keep_draft
+from accounts.drafts import KEPT_FIELDS, keep_draft
 from accounts.models import User
 from accounts.sessions import tell_ended
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+UNSENT = {  # what somebody reads after signing in again, by what they had been doing
+    "paste": "You were signed out before this was stored, and secrets are not kept: paste it once more.",
+    "again": "You were signed out before this was done. Please do it once more.",
+}
 NOTICE = "sign_in_notice"  # the session's key for a sentence on the sign-in page
 
 
@@ -63,8 +67,16 @@ def page_of(request: HttpRequest) -> str:
 
 
 def sign_in_again(request: HttpRequest) -> HttpResponse:
-    address = f"{reverse('accounts:sign_in')}?{urlencode({'next': page_of(request)})}"
+    unsent = {"unsent": what} if (what := _unsent(request)) else {}
+    address = f"{reverse('accounts:sign_in')}?{urlencode({'next': page_of(request), **unsent})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else redirect(address)
+
+
+def _unsent(request: HttpRequest) -> str:
+    """A key of UNSENT where something was to be done that is neither done now nor kept as a draft."""
+    if request.method != "POST" or any(request.POST.get(field, "").strip() for field in KEPT_FIELDS):
+        return ""
+    return "paste" if "secret" in request.POST else "again"
 
 
 def end_session(request: HttpRequest, notice: str = "") -> None:

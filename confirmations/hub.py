@@ -45,6 +45,8 @@ RECORDED_WITHIN = 2.0  # seconds: gateways let go of a call first and write down
 STAYS = 6.0  # seconds that a decided item stays in its place
 FRESH = LOOK_AGAIN + 1  # seconds for which what was read may be shown on a page
 LINGER = 10.0  # seconds that the stream outlives the last page, since people go from page to page
+SILENT = 4.0  # seconds without an answer after which a gateway counts as away; it is waited for longer
+BEAT = 10.0  # seconds without a frame after which a page is told how things stand, so that it knows of a dead line
 FIRST_WORD = 0.9  # seconds until a page is told that nothing has come yet; it is tried on
 OPENING = 15.0  # seconds until a gateway that accepts but says nothing counts as away
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts
@@ -189,6 +191,7 @@ class Hub:
         self._has_loaded = False
         self._read_from = 0.0  # loop time at which the list was last asked for, and came
         self._stale_from = 0.0  # loop time of the last reason to look again
+        self._away_from = self.loop.time()  # of a gateway that is away: loop time since when
         self._pauses = backoff()
         self._check_at = 0.0  # Unix seconds at which the gateway is asked whether it still knows this person
         self._look_now = asyncio.Event()
@@ -428,7 +431,14 @@ class Hub:
         """Read what waits; look up how it ended for whatever waits no longer."""
         self._look_now.clear()
         asked = self.loop.time()
-        told = await self._ask(gateway.pending)
+        state = self.state
+        silence = self.loop.call_at(asked + SILENT, self._miss, asked)
+        try:
+            told = await self._ask(gateway.pending)
+        finally:
+            silence.cancel()
+        if state in ("live", "polling"):  # it had only been slow
+            self._set_state(state)
         if told.unreadable != self._unreadable:
             self._unreadable, self._says_state = told.unreadable, True
             self._changed.set()
@@ -522,8 +532,14 @@ class Hub:
         self._dirty[confirmation_id] = None
         self._changed.set()
 
+    def _miss(self, since: float) -> None:
+        self._set_state("reconnecting")
+        self._away_from = since
+
     def _set_state(self, state: LineState, *, whole: bool = False) -> None:
         if state != self.state:
+            if state == "reconnecting" and self.state != "connecting":
+                self._away_from = self.loop.time()
             self.state = state
             self._says_state = True
         self._says_whole = self._says_whole or whole
@@ -532,7 +548,11 @@ class Hub:
     async def _publish(self) -> None:
         """Render each change once, then hand it to every socket, in order."""
         while True:
-            await self._changed.wait()
+            try:
+                async with asyncio.timeout(BEAT):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._says_state = self.state != "connecting"
             self._changed.clear()
             dirty, self._dirty = list(self._dirty), {}
             for row, html in await self._rendered(dirty):
@@ -569,12 +589,17 @@ class Hub:
                 "type": kind,
                 "number": self.number,
                 "state": self.state,
+                "away": self._away(),
                 "count": self._count,
                 "unreadable": unreadable_sentence(self._unreadable),
                 "clock": round(self.now.timestamp() * 1000),
                 **more,
             }
         )
+
+    def _away(self) -> float:
+        """Seconds since the gateway is away; 0 while it is there."""
+        return round(self.loop.time() - self._away_from, 1) if self.state == "reconnecting" else 0.0
 
     def _whole(self) -> str:
         shown = [(one.row, one.html) for one in self.items.values() if one.row]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import authenticate, login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import throttle
 from accounts.forms import SignInForm
 from accounts.models import User
-from accounts.requests import NOTICE, end_session
+from accounts.requests import NOTICE, UNSENT, end_session
 from accounts.sessions import keep, tell_ended
 from gateway.errors import GatewayError
 
@@ -28,9 +29,9 @@ DEMO_PASSWORD = "demo"  # noqa: S105  (of the embedded gateway's people, who are
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and request.user.is_authenticated:
-        return HttpResponseRedirect(_next(request, request.GET.get("next", "")))
+        return _go_on(request, request.GET.get("next", ""), request.GET.get("unsent", ""))
     if request.method == "GET":
-        return _page(request, SignInForm(initial={"next": request.GET.get("next", "")}))
+        return _page(request, SignInForm(initial={name: request.GET.get(name, "") for name in ("next", "unsent")}))
     form = SignInForm(_posted(request))
     if not form.is_valid():
         return _page(request, form, 400)
@@ -53,7 +54,13 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     tell_ended(replaced)
     login(request, user)
     keep(request.session, user.signed_in)
-    return HttpResponseRedirect(_next(request, form.cleaned_data["next"]))
+    return _go_on(request, form.cleaned_data["next"], form.cleaned_data["unsent"])
+
+
+def _go_on(request: HttpRequest, target: str, unsent: str) -> HttpResponse:
+    if unsent in UNSENT:
+        messages.info(request, UNSENT[unsent])
+    return HttpResponseRedirect(_next(request, target))
 
 
 @require_POST

@@ -107,7 +107,11 @@ def _before_an_answer(request: SignedInRequest, confirmation_id: str, act: Calla
     except NotTaken as exc:
         return _not_taken(request, confirmation_id, exc.message, exc.status)
     if request.htmx:
-        return render(request, "confirmations/_detail.html", {"item": _item(request, confirmation_id)})
+        try:
+            return render(request, "confirmations/_detail.html", {"item": _item(request, confirmation_id)})
+        except GatewayUnavailable as exc:  # done all the same
+            told = f"{sentence} How the call stands cannot be read right now."
+            return HttpResponse(told, content_type="text/plain", status=exc.status)
     keep_draft(request.user, _path(confirmation_id), request.POST)
     messages.success(request, sentence)
     return redirect(_page(request, confirmation_id))

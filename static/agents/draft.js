@@ -3,19 +3,30 @@
 const form = document.querySelector("[data-draft]")
 const message = form?.elements.message
 const PAUSE = 400 // milliseconds without a key
+const HERE = `portico-typed ${document.body.dataset.person} ${form?.dataset.draft}` // in this tab, from the end of the session on
 
 let timer = 0
 let kept = message?.value
+let isOver = false // the session: what is kept on the server then is not ours
 
 function keep() {
   clearTimeout(timer)
   timer = 0
+  if (isOver) return sessionStorage.setItem(HERE, message.value)
   if (message.value === kept) return
   kept = message.value
   fetch(form.dataset.draft, { method: "POST", body: new FormData(form), keepalive: kept.length < 10_000 }).catch(() => (kept = null))
 }
 
 if (form) {
+  const left = sessionStorage.getItem(HERE)
+  sessionStorage.removeItem(HERE)
+  if (left) message.value = left
+  if (left) setTimeout(keep) // once all of this is set up
+  document.addEventListener("confirmations:ended", () => {
+    isOver = true
+    keep()
+  })
   message.addEventListener("input", () => {
     clearTimeout(timer)
     timer = setTimeout(keep, PAUSE)

@@ -59,6 +59,11 @@ export function follow(article, ended) {
     delete article.dataset.follow
     ended()
   })
+  document.addEventListener("confirmations:ended", () => {
+    clearTimeout(timer)
+    source.close()
+    tail.removeAttribute("aria-busy") // the caret: nothing comes any more
+  })
   open()
 }
 

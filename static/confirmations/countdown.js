@@ -7,7 +7,7 @@ function clock(left) {
 }
 
 function tick() {
-  if (offset === undefined) return
+  if (offset === undefined || document.body.matches("[data-out-of-date], [data-signed-out]")) return
   for (const place of document.querySelectorAll("[data-expires-at]")) {
     const left = Date.parse(place.dataset.expiresAt) - (Date.now() + offset)
     const text = left > 0 ? clock(left) : "Time is up"

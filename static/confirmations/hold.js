@@ -3,6 +3,7 @@
 const ends = new WeakMap() // place -> when, by this page's own clock
 
 setInterval(() => {
+  if (document.body.dataset.outOfDate === "Portico") return // which keeps it, and is not heard of
   for (const place of document.querySelectorAll("[data-sends-in]")) {
     if (!ends.has(place)) ends.set(place, performance.now() + 1000 * place.dataset.sendsIn)
     const left = Math.max(0, Math.ceil((ends.get(place) - performance.now()) / 1000))

@@ -43,6 +43,8 @@ class OpenPage:
         self.states: dict[str, str] = {}
         self.state = ""
         self.count = -1
+        self.away = 0.0  # seconds since the gateway is
+        self.heard = 0  # frames
         self.unreadable = ""
         self.ended = ""
         self.ever: set[str] = set()  # ids that were ever shown
@@ -51,6 +53,7 @@ class OpenPage:
         self.news: list[str] = []  # conversations that grew
 
     def hear(self, frame: dict[str, Any]) -> None:
+        self.heard += 1
         if frame["type"] == "ended":
             self.ended = frame["message"]
             return
@@ -58,7 +61,7 @@ class OpenPage:
             self.news.append(frame["conversation"])
             return
         self.state, self.count = frame["state"], frame["count"]
-        self.unreadable = frame["unreadable"]
+        self.unreadable, self.away = frame["unreadable"], frame["away"]
         if frame["type"] == "queue":
             self.items.clear()
         if frame["type"] == "gone":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -60,11 +61,15 @@ def test_a_gateway_that_goes_and_comes_back(frail: Embedded, arrive: Arriving) -
         before = held(frail, ANA, "delete_file", agent="File manager", path="before")
         page.reads(before, "delete_file")
         frail.kill()
+        killed_at = time.monotonic()
         page.sees(lambda page: page.state == "reconnecting")
         assert before in page.items
         away = bo.gets("/confirmations/")
         assert away.status_code == 503 and "cannot be reached" in words(away.text)
         assert bo.posts(f"/confirmations/{before}/reject/", reason="kept for later").status_code == 503
+        with open_page(bo) as later:  # knows it, too, and how long it has been
+            later.sees(lambda page: page.state == "reconnecting")
+            assert abs(later.away - (time.monotonic() - killed_at)) < 1
         frail.launch(int(frail.url.rsplit(":", 1)[1]))
         page.sees(lambda page: page.state == "live", BACK)
         page.reads(before, "does not know this call any more")
@@ -78,6 +83,43 @@ def test_a_typed_reason_outlives_a_gateway_that_is_away(frail: Embedded, arrive:
     frail.dial(fail={"path": f"/api/v1/{base(frail)}/{call}", "status": 503, "times": 2})
     assert ana.posts(f"/confirmations/{call}/reject/", reason="kept for later").status_code == 503
     assert "kept for later" in ana.reads(f"/confirmations/{call}/")
+
+
+def test_a_gateway_that_takes_long_to_answer_is_said_to_be_away_until_it_does(
+    frail: Embedded, arrive: Arriving
+) -> None:
+    listed = "/api/v1/confirmations/list" if frail.dialect == "guide" else "/api/v1/stream/pending"
+    with live_page(arrive(BO)) as page:
+        call = held(frail, ANA, "delete_file", agent="File manager", path="slow")
+        page.reads(call, "delete_file")
+        frail.dial(fail={"path": listed, "delay": 6, "times": 1})
+        page.sees(lambda page: page.state == "reconnecting", 9)
+        assert page.away >= 4
+        page.sees(lambda page: page.state == "live" and not page.away, 5)
+        assert call in page.items
+
+
+@pytest.mark.parametrize("shared", ["released"], indirect=True, scope="module")
+def test_a_page_hears_often_enough_to_know_that_its_line_lives(arrive: Arriving) -> None:
+    with live_page(arrive(BO)) as page:
+        heard = page.heard
+        page.sees(lambda page: page.heard > heard, 12)
+        assert page.state == "live"
+
+
+def test_an_approval_is_cancelled_though_the_gateway_is_away(frail: Embedded, arrive: Arriving) -> None:
+    bo = arrive(BO)
+    call = held(frail, ANA, "delete_file", agent="File manager", path="cancelled")
+    bo.posts(f"/confirmations/{call}/confirm/")
+    frail.dial(fail={"path": f"/api/v1/{base(frail)}/{call}", "status": 503, "times": 9})
+    answer = bo.session.post(
+        f"{bo.portico.url}/confirmations/{call}/cancel/",
+        headers={"HX-Request": "true", "X-CSRFToken": bo.csrf_token(), "Referer": bo.portico.url},
+    )
+    told = "Cancelled: your approval of delete_file was not sent. How the call stands cannot be read right now."
+    assert answer.text == told
+    frail.dial(fail=None)
+    assert "Your approval was cancelled before it was sent" in words(bo.reads(f"/confirmations/{call}/"))
 
 
 def test_a_line_that_breaks_loses_nothing(frail: Embedded, arrive: Arriving) -> None:

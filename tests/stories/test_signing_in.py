@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.following import plain, transcript
 
+NEW = "a longer one"
 Arrive = Callable[..., Visitor]
 
 
@@ -165,6 +167,29 @@ def test_a_refused_token_brings_the_person_back_with_what_they_had_typed(
     assert "words in hand" not in transcript(back.text)
     for person in (ana, bo):
         person.session.close()
+
+
+def test_what_was_not_done_when_the_session_ended_is_said_after_signing_in(
+    own_gateway: Embedded, own_portico: Portico
+) -> None:
+    ana = Visitor(own_portico)
+    cases = (
+        ("/credentials/connect/weather/", {"secret": "wx-1"}, "secrets are not kept: paste it once more."),
+        ("/profile/password/", {"current": "demo", "new": NEW, "again": NEW}, "Please do it once more."),
+        (f"/agents/{ids.ECHO}/", {"message": "words in hand"}, ""),
+    )
+    for path, typed, said in cases:
+        ana.signs_in("user@example.com")
+        own_gateway.dial(expire_tokens=True)
+        page = "/profile/" if "password" in path else path
+        asked = ana.posts(path, page=page, **typed)
+        fields = dict(re.findall(r'<input type="hidden" name="(next|unsent)" value="([^"]*)"', asked.text))
+        back = ana.posts("/login/", email="user@example.com", password="demo", **fields)
+        assert back.url.endswith(page) and said in plain(back.text)
+        assert ("You were signed out before" in plain(back.text)) == bool(said)
+        assert "wx-1" not in back.text
+        ana.posts("/logout/")
+    ana.session.close()
 
 
 def test_a_failure_of_an_agent_with_status_401_signs_nobody_out(ana: Visitor) -> None:

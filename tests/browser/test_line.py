@@ -1,0 +1,148 @@
+"""A page that is no longer kept right says so, offers nothing that would not work, and heals by itself."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import expect
+
+from embedded import ids
+from tests.browser.conftest import Window, in_one_dialect, violations
+from tests.browser.line import Line
+from tests.browser.test_answering import call_of, opens
+from tests.embedded import Embedded
+from tests.stories.approving import held
+
+ANA = "user@example.com"
+AWAY = re.compile(r"Not connected to the gateway for \d+ s\. What you see may be out of date\.")
+
+
+@in_one_dialect
+def test_a_desk_without_its_gateway_says_so_pauses_and_is_whole_again(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as admin", viewport={"width": 1280, "height": 720})
+    call = held(demo_gateway, ANA, "send_money", agent="File manager")
+    page.clock.install()
+    opens(page, f"/confirmations/{call}/")
+    section, alert = call_of(page, call), page.locator("[data-line=lost]")
+    approve, reject = (section.get_by_role("button", name=name) for name in ("Approve", "Reject"))
+    reason, left = section.get_by_label("Reason"), section.locator("[data-expires-at]")
+    reason.fill("too mu")
+    demo_gateway.dial(fail={"path": "/api/v1/stream/pending", "status": 503, "times": 1000})
+    demo_gateway.dial(refuse_streams=True, drop_streams=True)
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Reconnecting")
+    page.clock.fast_forward(5000)
+    expect(alert).to_have_role("alert")
+    expect(alert).to_contain_text(AWAY)
+    expect(alert).to_be_in_viewport()
+    expect(reject).to_be_enabled()
+    paused = left.text_content() or ""
+    assert violations(page) == []
+    page.clock.fast_forward(12_000)
+    for button in (approve, reject):
+        expect(button).to_be_disabled()
+    expect(left).to_have_text(paused)
+    expect(section.locator("[data-said]")).to_contain_text("What you typed stays here")
+    reason.press("End")
+    page.keyboard.type("ch")
+    page.keyboard.press("Enter")
+    expect(reason).to_have_value("too much")
+    demo_gateway.dial(refuse_streams=False, fail=None)
+    expect(alert).to_be_hidden()
+    expect(section.locator("[data-said]")).to_have_text("")
+    expect(left).not_to_have_text(paused)
+    expect(reason).to_have_value("too much")
+    reject.click()
+    expect(section).to_contain_text("Rejected by you: too much")
+
+
+@in_one_dialect
+def test_a_desk_whose_line_is_cut_or_dies_in_silence_says_so_and_comes_back(
+    window: Window, line: Line, demo_gateway: Embedded
+) -> None:
+    page = window("Try as admin", base_url=line.url)
+    waits = held(demo_gateway, ANA, "send_money", agent="File manager")
+    page.clock.install()
+    opens(page, f"/confirmations/{waits}/")
+    alert, approve = page.locator("[data-line=lost]"), page.get_by_role("button", name="Approve", exact=True)
+    line.cut(is_down=True)
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Reconnecting")
+    page.clock.fast_forward(17_000)
+    expect(alert).to_contain_text(re.compile(r"Not connected to Portico for \d+ s"))
+    expect(approve).to_be_disabled()
+    line.cut(is_down=False)
+    page.clock.fast_forward(10_000)
+    expect(alert).to_be_hidden()
+    expect(approve).to_be_enabled()
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    line.stall()
+    call = held(demo_gateway, ANA, "send_mail", agent="File manager")
+    row = page.locator(f'li[data-confirmation="{call}"]')
+    page.clock.fast_forward(15_000)
+    expect(row).to_have_count(0)
+    page.clock.fast_forward(20_000)
+    expect(row).to_be_visible()
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+
+
+@in_one_dialect
+def test_a_desk_that_was_signed_out_offers_nothing_and_says_so_where_one_looks(
+    window: Window, demo_gateway: Embedded
+) -> None:
+    page = window("Try as admin", viewport={"width": 360, "height": 740})
+    call = held(demo_gateway, ANA, "send_money", agent="File manager")
+    opens(page, f"/confirmations/{call}/")
+    section, banner = call_of(page, call), page.locator("[data-line=ended]")
+    section.get_by_label("Reason").fill("no")
+    demo_gateway.dial(expire_tokens=True, drop_streams=True)
+    expect(banner).to_have_role("alert")
+    expect(banner).to_contain_text("You were signed out. What you see is no longer kept up to date.")
+    for name in ("Approve", "Reject", "Claim for 2 minutes"):
+        expect(section.get_by_role("button", name=name)).to_be_hidden()
+    expect(section.locator("[data-expires-at]")).to_be_hidden()
+    section.get_by_label("Reason").press("Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    assert not [one for one in demo_gateway.received() if call in one["path"] and one["method"] == "POST"]
+    page.goto(f"/confirmations/{call}/")
+    page.get_by_role("button", name="Try as admin").click()
+    expect(section.get_by_label("Reason")).to_have_value("no")
+    expect(section.get_by_role("button", name="Reject")).to_be_visible()
+
+
+@in_one_dialect
+def test_a_chat_that_was_signed_out_says_that_its_answer_goes_on(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as user")
+    page.goto(f"/agents/{ids.METRONOME}/")
+    message = page.get_by_role("textbox", name="Message")
+    message.fill(json.dumps({"rate": 40, "count": 400, "story": "ferries"}))
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-tail][aria-busy]")).to_be_visible()
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    message.fill("half a th")
+    demo_gateway.dial(expire_tokens=True, drop_streams=True)
+    banner = page.locator("[data-line=ended]")
+    expect(banner).to_contain_text("You were signed out; this answer goes on. Sign in again to see it.")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(page.locator("[data-tail][aria-busy]")).to_have_count(0)
+    message.press("End")
+    page.keyboard.type("ought")
+    banner.get_by_role("link", name="Sign in again").click()
+    page.get_by_role("button", name="Try as user").click()
+    expect(message).to_have_value("half a thought")
+    expect(page.get_by_role("article", name="Metronome").locator("[data-tail]")).to_have_count(0)
+
+
+@in_one_dialect
+def test_what_was_pasted_when_signed_out_is_to_be_pasted_again(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as user")
+    page.goto("/credentials/connect/weather/")
+    page.get_by_label("API key").fill("wx-1")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    demo_gateway.dial(expire_tokens=True, drop_streams=True)
+    banner = page.locator("[data-line=ended]")
+    expect(banner).to_contain_text("what you pasted was not sent")
+    banner.get_by_role("link", name="Sign in again").click()
+    page.get_by_role("button", name="Try as user").click()
+    expect(page.get_by_text("secrets are not kept: paste it once more.")).to_be_visible()
+    expect(page.get_by_label("API key")).to_have_value("")
