@@ -21,13 +21,14 @@ from uuid import UUID
 from ag_ui.core import RunAgentInput
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import DatabaseError, DataError, Error, IntegrityError, close_old_connections, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts import bus
+from accounts.models import cut
 from accounts.sessions import opened, sealed
 from agents import interrupts, pieces, shared
 from agents.answer import Answer
@@ -48,6 +49,7 @@ SAVED_AT_ONCE = 16  # answers a transaction: of two hundred, each save held ever
 BEAT_EVERY = 5.0  # seconds between two signs of life of this process's runs, and looks for those of dead ones
 DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
 PURGE_EVERY = 60.0  # seconds
+LONGEST_PROBLEM = 500  # characters, as `Run` has them
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
 END_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to keep an end, while the database is away
@@ -80,7 +82,7 @@ OUR_FAULT = Ending(Run.Status.FAILED, "Something went wrong in Portico itself.")
 TOO_LONG = Ending(
     Run.Status.INTERRUPTED, "The answer is longer than Portico keeps. What came before is kept; the rest was not read."
 )
-NOT_KEPT = "The end of this answer could not be saved."
+NOT_KEPT = Ending(Run.Status.FAILED, "The end of this answer could not be saved.")
 PROCESS_ENDED = Ending(Run.Status.INTERRUPTED, "Portico was restarted while the agent was answering.")
 
 
@@ -136,9 +138,9 @@ class LiveRun:
         self.is_ending = True
         try:
             await self._end(ending)
-        except Exception:  # what it asks cannot be shown
-            logger.exception("the end of run %s", self.id)
-            await self._end(OUR_FAULT)
+        finally:
+            _live.pop(self.id, None)
+            self.log.close()
 
     def cancel(self, ending: Ending) -> None:
         """Have it end like this, where it is not ending anyhow: what keeps its end must not be broken off."""
@@ -219,44 +221,64 @@ class LiveRun:
         return mark_safe(f'<div data-step="connect">{html}</div>')  # noqa: S308  (rendered by templates)
 
     async def _set_status(self, status: Run.Status) -> None:
-        await self._save(status=status)
+        """As far as the database takes it now: nothing depends on it, and its end is kept in any case."""
+        try:
+            await self._save(status=status)
+        except Error as exc:
+            logger.warning("run %s: that it is %s could not be saved: %r", self.id, status, exc)
 
     async def _end(self, ending: Ending) -> None:
+        """Keep how it ended with as much of the answer as can be kept, then tell the followers what was kept."""
         self.answer.show("connect", mark_safe(""))
+        for kept, keep in ((ending, self._keep_whole), (OUR_FAULT, self._keep_whole), (NOT_KEPT, self._keep_end)):
+            try:
+                html = await keep(kept)
+            except Exception:  # it cannot be shown, or the database does not take it
+                logger.exception("the end of run %s could not be saved", self.id)
+                continue
+            if kept.status in Run.BROKEN_OFF:
+                caller_left(self.agent_id)
+            _live.pop(self.id, None)
+            self.answer.end({"status": kept.status, "html": html})
+            return
+
+    async def _keep_whole(self, ending: Ending) -> SafeString:
+        """Save the answer and how it ended; gives what stands under it."""
         self.answer.break_off()
-        html = pieces.end(self.id, ending.status, ending.problem, ending.detail)
         parts = self.answer.parts()
         asked = interrupts.opened(self.answer.interrupts) if ending.status == Run.Status.ASKING else []
+        html = pieces.end(self.id, ending.status, ending.problem, ending.detail)
         if asked:
             html = interrupts.rendered(self.id, asked, parts)
-        try:
-            await self._keep(
-                parts=parts,
-                interrupts=asked,
-                status=ending.status,
-                problem=ending.problem,
-                detail=ending.detail,
-                events=self.answer.log.number + 1,
-                ended_at=timezone.now(),
-            )
-        except DatabaseError:  # it does not take this answer: its end is kept, and the text as it was saved last
-            logger.exception("the end of run %s could not be saved", self.id)
-            await self._keep(status=Run.Status.FAILED, problem=NOT_KEPT, ended_at=timezone.now(), events=0)
-            ending = Ending(Run.Status.FAILED, NOT_KEPT)
-            html = pieces.end(self.id, ending.status, ending.problem, "")
-        if ending.status in Run.BROKEN_OFF:
-            caller_left(self.agent_id)
-        _live.pop(self.id, None)
-        self.answer.end({"status": ending.status, "html": html})
+        await self._keep(
+            parts=parts,
+            interrupts=asked,
+            status=ending.status,
+            problem=cut(ending.problem, LONGEST_PROBLEM),
+            detail=ending.detail,
+            events=self.answer.log.number + 1,
+            ended_at=timezone.now(),
+        )
+        return html
+
+    async def _keep_end(self, ending: Ending) -> SafeString:
+        """Save how it ended, beside the answer as it was saved last."""
+        await self._keep(status=ending.status, problem=ending.problem, ended_at=timezone.now(), events=0)
+        return pieces.end(self.id, ending.status, ending.problem, ending.detail)
 
     async def _keep(self, **columns: object) -> None:
-        """Save it, however long the database is away, locked or full: it is not told again, and nobody else has it."""
+        """Save it, however long the database is away, locked or full: it is not told again, and nobody else has it.
+
+        Raises django.db.Error when the database takes everything but this.
+        """
         pauses = chain(END_AGAIN, repeat(END_AGAIN[-1]))
         away = False
         while True:
             try:
                 return await self._save(**columns)
-            except (InterfaceError, OperationalError) as exc:
+            except Error as exc:
+                if _is_refused(exc):
+                    raise
                 if not away:
                     logger.warning("the end of run %s is kept in memory until the database takes it: %r", self.id, exc)
                 away = True
@@ -265,6 +287,12 @@ class LiveRun:
     @database_sync_to_async
     def _save(self, **columns: object) -> None:
         Run.objects.filter(id=self.id).update(**columns)
+
+
+def _is_refused(exc: Error) -> bool:
+    """Whether the database refuses this value, rather than being away, full or read-only for a while."""
+    limit_exceeded = str(getattr(exc.__cause__, "sqlstate", "")).startswith("54")  # PostgreSQL, appendix A
+    return limit_exceeded or isinstance(exc, DataError | IntegrityError)
 
 
 async def start(run: LiveRun) -> None:

@@ -13,14 +13,24 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 from ag_ui.core import RunAgentInput, UserMessage
-from django.db import OperationalError
+from django.db import (
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from agents import interrupts, runs
+from agents.models import Run
 from embedded import ids
-from gateway import Gateway, streams
+from gateway import Gateway, MissingService, streams
 from tests.embedded import Embedded
 from tests.portico import BOTH, Portico, Visitor
 from tests.runs.asking import begin, source_of, told
@@ -91,13 +101,16 @@ def test_stop_pressed_again_while_the_first_one_is_kept_breaks_nothing(
     ana.session.close()
 
 
-async def test_an_end_is_kept_when_the_database_comes_back(gateway: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError, InternalError, ProgrammingError])
+async def test_an_end_is_kept_when_the_database_comes_back(
+    gateway: Embedded, monkeypatch: pytest.MonkeyPatch, away: type[Error]
+) -> None:
     tried: list[dict[str, Any]] = []
 
     async def save(_: runs.LiveRun, **columns: Any) -> None:
         tried.append(columns)
         if len(tried) < 25:
-            raise OperationalError("it is being restarted")
+            raise away("it is being restarted, or read-only for a while")
 
     monkeypatch.setattr(runs.LiveRun, "_save", save)
     monkeypatch.setattr(runs, "END_AGAIN", (0.0, 0.0))
@@ -105,6 +118,66 @@ async def test_an_end_is_kept_when_the_database_comes_back(gateway: Embedded, mo
     await run.work()
     assert [columns["status"] for columns in tried] == ["finished"] * 25
     assert run.log.is_closed
+    await streams.close()
+
+
+def limit_exceeded() -> OperationalError:
+    """What Django makes of PostgreSQL's refusal of a value that is too large."""
+    refusal = OperationalError("total size of jsonb object elements exceeds the maximum")
+    refusal.__cause__ = psycopg.errors.ProgramLimitExceeded()
+    return refusal
+
+
+REFUSALS = [
+    DataError("out of range"),
+    IntegrityError("JSON_VALID"),
+    ValueError("NUL"),
+    RecursionError(),
+    limit_exceeded(),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda one: type(one).__name__)
+async def test_an_answer_that_cannot_be_kept_ends_all_the_same_and_says_so(
+    gateway: Embedded, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    kept: list[dict[str, Any]] = []
+
+    async def save(_: runs.LiveRun, **columns: Any) -> None:
+        if "parts" in columns:
+            raise refusal
+        kept.append(columns)
+
+    monkeypatch.setattr(runs.LiveRun, "_save", save)
+    run = await asked(gateway, ids.METRONOME, json.dumps({"rate": 1000, "count": 20, "story": "owls"}))
+    await runs.start(run)
+    assert run.task
+    await run.task
+    assert [(columns["status"], columns["problem"]) for columns in kept] == [
+        ("failed", "The end of this answer could not be saved.")
+    ]
+    assert run.log.is_closed
+    assert b"event: end" in run.log.after(0)
+    assert not runs.is_here(run.id)
+    await streams.close()
+
+
+async def test_a_database_that_is_away_while_a_run_waits_does_not_end_it(
+    gateway: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[dict[str, Any]] = []
+
+    async def save(_: runs.LiveRun, **columns: Any) -> None:
+        if columns["status"] in Run.OPEN:
+            raise OperationalError("away")
+        kept.append(columns)
+
+    monkeypatch.setattr(runs.LiveRun, "_save", save)
+    run = await asked(gateway, ids.METRONOME, json.dumps({"rate": 1000, "count": 20, "story": "owls"}))
+    run.missing = (MissingService("weather", ""),)
+    run.nudged.set()
+    await run.work()
+    assert [columns["status"] for columns in kept] == ["finished"]
     await streams.close()
 
 
