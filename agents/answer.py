@@ -45,6 +45,7 @@ from agents.transcript import (
     MOST_OTHERS,
     Growth,
     Part,
+    PartList,
     agent_part,
     as_json,
     copied,
@@ -56,6 +57,8 @@ from agents.transcript import (
 from gateway.state import Shared
 
 SHOW_EVERY = 0.25  # seconds between two renderings of a part that grows
+DEEPEST = 8  # sub-agents inside each other that are shown so; those further in stand beside each other
+SHOWN_QUICKLY = 0.005  # seconds
 SHOW_SHARE = 20  # the time a rendering took, times this, passes before the next one
 
 _THROTTLED = (TextMessageContentEvent, ReasoningMessageContentEvent, ToolCallArgsEvent, ActivityDeltaEvent)
@@ -81,10 +84,14 @@ class Answer:
         self._agent_id = agent_id
         self._earlier = known or {}
         self._known = set(self._earlier)
+        self.count = 0
+        """Parts, with those of sub-agents: each of them costs, however short the event is that began it."""
         self._parts: list[Part] = []
+        self._list = PartList(self._parts)
         self._foot: dict[str, Part] = {}  # the parts below the answer, by kind
         self._agents: dict[str, Part] = {}  # sub-agents by the id of their run
-        self._outermost: dict[str, Part] = {}  # the part of the answer that a sub-agent stands in
+        self._lists: dict[str, PartList] = {}  # what stands in each
+        self._around: dict[str, list[Part]] = {}  # those that each stands in, the outermost first
         self._written: list[str] = []  # deltas of the text in progress, joined when somebody asks
         self._writing: Part | None = None  # that text
         self._blocks = Blocks()
@@ -96,7 +103,7 @@ class Answer:
         self._others_size = 0
         self._shown: dict[str, SafeString] = {}  # fragments by key, in the order of the page
         self._stale: dict[str, Part] = {}  # parts that were shown before they grew
-        self._show_again_at: dict[str, float] = {}  # seconds of the monotonic clock, by key
+        self._shown_last: dict[str, tuple[float, float]] = {}  # by key: when to render it again, seconds that it took
         self._lock = threading.Lock()
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -159,6 +166,11 @@ class Answer:
         below = [self._shown[kind] for kind in FOOT if kind in self._shown]
         return [*(html for key, html in self._shown.items() if html and key not in FOOT), *below]
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has yet to be shown as it is: `parts` shows it, once it is time."""
+        return bool(self._stale)
+
     def parts(self) -> list[Part]:
         """The answer so far, to keep. What grew since it was shown is shown now, if it is time."""
         with self._lock:
@@ -176,7 +188,7 @@ class Answer:
             return False
         if self._writing is not None and self._writing["id"] == event.message_id:
             return True
-        last = next((part for part in reversed(self._parts) if part.get("id") == event.message_id), {})
+        last = self._list.last("text", event.message_id) or {}
         return "role" not in last and "name" not in last
 
     def _take(self, event: Event) -> None:
@@ -229,14 +241,17 @@ class Answer:
             self._take_up(event.tool_call_id)
         if who:
             group = self._agents.get(who) or self._begin_again(who)
-            part = fold(group["parts"], event, self._growth, f"{group['key']}.")
-            shown: Part | None = self._outermost[who]
+            count = len(group["parts"])
+            part = fold(self._lists[who], event, self._growth)
+            self.count += len(group["parts"]) - count
+            shown: Part | None = self._outermost(who)
         else:
             if isinstance(event, _TALK) and not self._goes_on(event):
                 self._finish_text()
             count = len(self._parts)
-            part = shown = fold(self._parts, event, self._growth)
+            part = shown = fold(self._list, event, self._growth)
             if len(self._parts) > count:
+                self.count += 1
                 self._put_beside(self._parts.pop())
         if part is None or shown is None:
             return
@@ -250,8 +265,11 @@ class Answer:
     def _take_up(self, call_id: str) -> None:
         """A call that an earlier run made, and that was waited for, ends in this one: it is told here with its end."""
         call = self._earlier.get(call_id)
-        if call and call["kind"] == "tool" and not any(part.get("id") == call_id for part in self._parts):
-            self._put_beside(dict(call))
+        if call and call["kind"] == "tool" and not self._list.last("tool", call_id):
+            taken = dict(call)
+            self._put_beside(taken)
+            self._list.know(taken)
+            self.count += 1
 
     def _goes_on(self, event: Event) -> bool:
         """Whether it is more of the reasoning that came last."""
@@ -279,7 +297,7 @@ class Answer:
                 group["state"] = "asking" if getattr(event.outcome, "type", "") == "suspended" else "done"
                 if event.result is not None:
                     group["result"] = kept(event.result)
-        self._show(self._outermost[who], at_once=True)
+        self._show(self._outermost(who), at_once=True)
 
     def _begin_again(self, who: str) -> Part:
         """A sub-agent that did not say that it started here: it may go on from an earlier run."""
@@ -287,17 +305,21 @@ class Answer:
         return self._begin_agent(who, told.get("name", "Sub-agent"), told.get("about", ""), None)
 
     def _begin_agent(self, who: str, name: str, about: str, parent: str | None) -> Part:
-        around = self._agents.get(parent) if parent else None
-        prefix = f"{around['key']}." if around else ""
+        around = [*self._around[parent], self._agents[parent]][:DEEPEST] if parent in self._agents else []
+        prefix = f"{around[-1]['key']}." if around else ""
         group = agent_part(who, name, about, f"{prefix}agent-{len(self._agents)}-{who}")
-        self._agents[who] = group
-        if around is not None and parent:
-            around["parts"].append(group)
-            self._outermost[who] = self._outermost[parent]
+        self._agents[who], self._around[who] = group, around
+        self._lists[who] = PartList(group["parts"], f"{group['key']}.")
+        self.count += 1
+        if around:
+            around[-1]["parts"].append(group)
         else:
             self._put_beside(group)
-            self._outermost[who] = group
         return group
+
+    def _outermost(self, who: str) -> Part:
+        """The part of the answer that a sub-agent stands in."""
+        return next(iter(self._around[who]), self._agents[who])
 
     def _put_beside(self, part: Part) -> None:
         """A new part stands before the text in progress, and after what of that text is finished."""
@@ -314,18 +336,19 @@ class Answer:
         self._end_thought()
         self._settle_blocks(self._blocks.divide())
         self._writing["text"] = text[: len(text) - len(tail)]
+        self.count += 1
         if not self._writing["text"]:
             self._parts.pop()  # it is the last one
         self._parts += [part, rest]
+        self._list.know(rest)
         self._writing = rest
 
     def _note(self, name: str, value: Any) -> None:
         """An event that has no place in the answer; it can be inspected below."""
         others = self._foot.get("others") or {"count": 0, "events": []}
-        size = len(as_json(value)) if len(others["events"]) < MOST_OTHERS else 0
         events = [*others["events"]]
         if len(events) < MOST_OTHERS and self._others_size <= 4_000_000:  # characters
-            self._others_size += size
+            self._others_size += len(as_json(value))
             events.append({"name": name, "value": kept(value)})
         self._put_below("others", count=others["count"] + 1, events=events)
 
@@ -340,8 +363,10 @@ class Answer:
     def _begin(self, message_id: str) -> None:
         self._finish_text()
         self._known.add(message_id)
+        self.count += 1
         self._parts.append(text_part(message_id))
         self._writing = self._parts[-1]
+        self._list.know(self._writing)
 
     def _say(self, deltas: list[str]) -> None:
         if not deltas:
@@ -419,17 +444,21 @@ class Answer:
         self.log.append("block", {"html": fragment, "tail": self._blocks.tail})
 
     def _show(self, part: Part, *, at_once: bool = False) -> None:
-        """Render a part: now, where it ended something or is new, else as often as is worth it."""
+        """Render a part: now, where it ended something or is new, else as often as is worth it.
+
+        One that takes long, as a sub-agent that made many calls, is never rendered more often than that.
+        """
         key = part["key"]
         started = time.monotonic()
-        if key in self._shown and not at_once and started < self._show_again_at.get(key, 0):
+        again_at, took = self._shown_last.get(key, (0.0, 0.0))
+        if key in self._shown and started < again_at and (took > SHOWN_QUICKLY or not at_once):
             self._stale[key] = part
             return
         self._stale.pop(key, None)
         self._growth.settle(part)
         self._place(key, pieces.of_part(part, self._agent_id, is_open=True))
         ended = time.monotonic()
-        self._show_again_at[key] = ended + max(SHOW_EVERY, SHOW_SHARE * (ended - started))
+        self._shown_last[key] = ended + max(SHOW_EVERY, SHOW_SHARE * (ended - started)), ended - started
 
     def _catch_up(self) -> None:
         for part in list(self._stale.values()):

@@ -49,6 +49,7 @@ SAVED_AT_ONCE = 16  # answers a transaction: of two hundred, each save held ever
 BEAT_EVERY = 5.0  # seconds between two signs of life of this process's runs, and looks for those of dead ones
 DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
 PURGE_EVERY = 60.0  # seconds
+A_PART = 4096  # bytes that a part of an answer costs beside what it says: as an object, a row, a piece of a page
 LONGEST_PROBLEM = 500  # characters, as `Run` has them
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
@@ -171,12 +172,14 @@ class LiveRun:
         async with self.gateway.run_agent(self.agent_id, self.question) as batches:
             try:
                 async for events in batches:
-                    if batches.size > settings.ANSWER_LIMIT:
+                    if self._is_too_long(batches.size):
                         return TOO_LONG
                     self.answer.feed(events)
                     if not self.has_grown:
                         self.has_grown = True
                         _save_soon()
+                    if self._is_too_long(batches.size):  # many parts may have come at once
+                        return TOO_LONG
             finally:
                 self.answer.say_what_was_wrong(batches.passed_over, lacks_start=batches.lacks_start)
         if self.answer.error:
@@ -186,6 +189,11 @@ class LiveRun:
         if self.answer.is_cancelled:
             return Ending(Run.Status.STOPPED, "The agent says that it was stopped.")
         return Ending(Run.Status.FINISHED)
+
+    def _is_too_long(self, size: int) -> bool:
+        """Whether it takes more than Portico keeps, with so many bytes that came."""
+        limit: int = settings.ANSWER_LIMIT
+        return size + A_PART * self.answer.count > limit
 
     async def _connected(self) -> bool:
         """Show what is missing and wait until nothing is. False when nobody connected it within an hour."""
@@ -325,6 +333,8 @@ async def _save_those(grown: list[LiveRun]) -> None:
     for run in grown:
         run.has_grown = False
     parts = [(run.id, run.answer.parts()) for run in grown]
+    for run in grown:
+        run.has_grown = run.answer.is_behind  # comes back for what was not shown yet
     try:
         await asyncio.get_running_loop().run_in_executor(_saving, _save_all, parts)
     except Exception:  # the answers go on; the next save has it all
@@ -346,9 +356,9 @@ def _save_all(grown: list[tuple[UUID, list[Part]]]) -> None:
 
 
 def _save_each(grown: list[tuple[UUID, list[Part]]]) -> None:
-    rows = [(_column("parts", parts), _column("id", run_id), *map(str, Run.OPEN)) for run_id, parts in grown]
     with connection.cursor() as cursor:
-        cursor.executemany(SAVE, rows)
+        for run_id, parts in grown:  # one after the other: together they would all be in memory twice
+            cursor.execute(SAVE, (_column("parts", parts), _column("id", run_id), *map(str, Run.OPEN)))
 
 
 def _column(name: str, value: object) -> Any:

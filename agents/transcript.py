@@ -100,59 +100,74 @@ class Growth:
             self.settle(part)
 
 
-def fold(parts: list[Part], event: Event, growth: Growth, prefix: str = "") -> Part | None:
+class PartList:
+    """Parts in their order, and those among them that events name, without a search through them all."""
+
+    def __init__(self, parts: list[Part], prefix: str = "") -> None:
+        self.parts = parts
+        self._prefix = prefix  # of the keys
+        self._named: dict[tuple[str, str], list[Part]] = {}  # by kind and id, or name, the newest one last
+
+    def new(self, part: Part) -> Part:
+        part["key"] = part.get("key") or f"{self._prefix}{part['kind']}-{len(self.parts)}-{part.get('id', '')}"
+        self.parts.append(part)
+        self.know(part)
+        return part
+
+    def know(self, part: Part) -> None:
+        """That it is the newest of its kind and id; where it stands is no matter."""
+        self._named.setdefault((part["kind"], part["id"] if "id" in part else part["name"]), []).append(part)
+
+    def last(self, kind: str, name: str) -> Part | None:
+        named = self._named.get((kind, name))
+        return named[-1] if named else None
+
+    def finish_stage(self, name: str) -> Part | None:
+        """The newest stage of this name that is still running, which has ended now."""
+        running = self._named.get(("stage", name))
+        part = running.pop() if running else None
+        if part is not None:
+            part["state"] = "done"
+        return part
+
+
+def fold(parts: PartList, event: Event, growth: Growth) -> Part | None:
     """Take one event into the parts: the part that it changed or began, None where it has none.
 
     What a part says more is in `growth` until it is settled.
     """
-
-    def new(part: Part) -> Part:
-        part["key"] = part.get("key") or f"{prefix}{part['kind']}-{len(parts)}-{part.get('id', '')}"
-        parts.append(part)
-        return part
-
-    def last(kind: str, **fields: object) -> Part | None:
-        return next(
-            (
-                part
-                for part in reversed(parts)
-                if part["kind"] == kind and all(part[name] == value for name, value in fields.items())
-            ),
-            None,
-        )
-
     part: Part | None = None
     match event:
         case TextMessageStartEvent(message_id=message_id, role=role, name=name):
-            part = new(text_part(message_id))
+            part = parts.new(text_part(message_id))
             part |= {"role": role} if role and role != "assistant" else {}
             part |= {"name": name} if name else {}
         case TextMessageContentEvent(message_id=message_id, delta=delta):
-            part = last("text", id=message_id) or new(text_part(message_id))
+            part = parts.last("text", message_id) or parts.new(text_part(message_id))
             growth.add(part, "text", delta)
         case ReasoningMessageContentEvent(message_id=message_id, delta=delta):
-            if parts and parts[-1]["kind"] == "reasoning" and parts[-1]["id"] == message_id:
-                part = parts[-1]
+            newest = parts.parts[-1] if parts.parts else {}
+            if newest.get("kind") == "reasoning" and newest["id"] == message_id:
+                part = newest
             else:
-                part = new(text_part(message_id, "reasoning"))
+                part = parts.new(text_part(message_id, "reasoning"))
             growth.add(part, "text", delta)
         case ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name):
-            part = new(tool_part(call_id, name))
+            part = parts.new(tool_part(call_id, name))
         case ToolCallArgsEvent(tool_call_id=call_id, delta=delta):
-            if part := last("tool", id=call_id):
+            if part := parts.last("tool", call_id):
                 growth.add(part, "arguments", delta)
         case ToolCallEndEvent(tool_call_id=call_id):
-            part = last("tool", id=call_id)
+            part = parts.last("tool", call_id)
         case ToolCallResultEvent(tool_call_id=call_id, content=content):
-            if part := last("tool", id=call_id):
+            if part := parts.last("tool", call_id):
                 part["result"] = content_text(content)
         case StepStartedEvent(step_name=name):
-            part = new({"kind": "stage", "name": name, "state": "running"})
+            part = parts.new({"kind": "stage", "name": name, "state": "running"})
         case StepFinishedEvent(step_name=name):
-            if part := last("stage", name=name, state="running"):
-                part["state"] = "done"
+            part = parts.finish_stage(name)
         case ActivitySnapshotEvent(message_id=message_id) | ActivityDeltaEvent(message_id=message_id):
-            part = last("activity", id=message_id) or new(
+            part = parts.last("activity", message_id) or parts.new(
                 {"kind": "activity", "id": message_id, "type": event.activity_type, "content": {}}
             )
     return part

@@ -26,10 +26,18 @@ from jsonpointer import JsonPointer, JsonPointerException
 logger = logging.getLogger(__name__)
 
 LARGEST_STATE = 4 * 1024 * 1024  # characters of JSON: a patch that copies could double it with every operation
+MOST_COPIED = 4 * LARGEST_STATE  # characters of JSON, in one run: it may have many documents that copy
 
 
 class BadPatch(ValueError):
     """The operations do not fit the document, or make it larger than LARGEST_STATE; nothing of them was applied."""
+
+
+@dataclass(slots=True)
+class Copies:
+    """What the patches of one run may still copy, in characters of JSON: all else that they add came over the wire."""
+
+    left: int = MOST_COPIED
 
 
 class Document:
@@ -38,21 +46,25 @@ class Document:
     A value that it once had stays as it was: whoever holds it may read it at leisure.
     """
 
-    def __init__(self, value: Any = None) -> None:
+    def __init__(self, value: Any = None, copies: Copies | None = None) -> None:
         self.value = value
+        self._copies = copies or Copies()
         self._most = math.inf  # characters of JSON that it may have: measured when that leaves it in doubt
         self._is_measured = False
 
     def patch(self, operations: Sequence[Mapping[str, Any]]) -> None:
         """All of the operations, or none. Raises BadPatch."""
         value = self.value
+        copied = 0
         own: dict[int, Any] = {}
         try:
             grown = _size(list(operations))
             for operation in operations:
                 if operation["op"] == "copy":
-                    grown += _size(JsonPointer(operation["from"]).resolve(value))
-                if not self._has_room(grown):
+                    size = _size(JsonPointer(operation["from"]).resolve(value))
+                    grown += size
+                    copied += size
+                if copied > self._copies.left or not self._has_room(grown):
                     raise BadPatch("larger than we keep")
                 for place in _changed_by(operation):
                     value = _loosened(value, place, own)
@@ -60,6 +72,7 @@ class Document:
         except (JsonPatchException, JsonPointerException, LookupError, TypeError, ValueError, RecursionError) as exc:
             raise BadPatch(type(exc).__name__) from exc
         self.value = value
+        self._copies.left -= copied
         self._most += grown
         self._is_measured = False
 
@@ -123,6 +136,7 @@ class Shared:
     activities: dict[str, Activity] = field(default_factory=dict)  # by message id, in the order they began
     refused: int = 0
     """Deltas that did not fit, and were passed over."""
+    _copies: Copies = field(default_factory=Copies)
     _state: Document = field(default_factory=Document)
     _contents: dict[str, Document] = field(default_factory=dict)  # of the activities
 
@@ -141,19 +155,19 @@ class Shared:
     def _take(self, event: Event) -> None:
         match event:
             case StateSnapshotEvent(snapshot=snapshot):
-                self._state = Document(snapshot)
+                self._state = Document(snapshot, self._copies)
             case StateDeltaEvent(delta=delta):
                 self._state.patch(_operations(delta))
             case ActivitySnapshotEvent(message_id=message_id, activity_type=kind, content=content):
                 if event.replace is not False or message_id not in self.activities:
-                    self._contents[message_id] = Document(content)
+                    self._contents[message_id] = Document(content, self._copies)
                     self.activities[message_id] = Activity(kind, content)
             case ActivityDeltaEvent(message_id=message_id, activity_type=kind, patch=patch):
-                known = self._contents.get(message_id) or Document({})
+                known = self._contents.get(message_id) or Document({}, self._copies)
                 before = known.value
                 known.patch(_operations(patch))
                 if not isinstance(known.value, dict):
-                    self._contents[message_id] = Document(before)
+                    self._contents[message_id] = Document(before, self._copies)
                     raise BadPatch("an activity is an object")
                 self._contents[message_id] = known
                 self.activities[message_id] = Activity(kind, known.value)

@@ -115,6 +115,17 @@ def test_an_answer_without_end_is_broken_off_where_portico_keeps_no_more(own_gat
     assert "The answer is longer than Portico keeps. What came before is kept" in page and "Retry" in page
     assert 100_000 < len(source_of(ana, run)) <= 400_000
     eventually(lambda: own_gateway.report()["open_runs"] == 0)
+
+    events = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
+    events += [{"type": "TOOL_CALL_START", "toolCallId": f"c{number}", "toolCallName": "x"} for number in range(500)]
+    events += [{"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    path_of_agent = f"/api/v1/agents/{ids.METRONOME}/invoke"
+    own_gateway.dial(fail={"path": path_of_agent, "status": 200, "content_type": "text/event-stream", "body": body})
+    assert len(body) < 100_000
+    path, run = begin(ana, {"count": 1})
+    assert watched(ana, run)[1] == "interrupted"  # short events, and far too many parts
+    assert "The answer is longer than Portico keeps." in plain(ana.reads(path))
     ana.session.close()
     server.close()
 
