@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.db.models.functions import Cast, Length
 from django.urls import reverse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from accounts.models import User
 
 
@@ -117,6 +120,26 @@ class Run(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+
+def size_of_answers(message_ids: Sequence[int]) -> dict[int, int]:
+    """Characters of the answers to each of these messages, as they are kept: what it takes to load them."""
+    sizes = Run.objects.filter(message__in=message_ids).annotate(size=Length(Cast("parts", models.TextField())))
+    found: dict[int, int] = dict.fromkeys(message_ids, 0)
+    for message_id, size in sizes.order_by().values_list("message_id", "size"):
+        found[message_id] += size
+    return found
+
+
+def fitting(sizes: Sequence[int], room: int) -> int:
+    """How many of the first ones fit together; at least one, however large."""
+    count = 0
+    for size in sizes:
+        room -= size
+        if count and room < 0:
+            break
+        count += 1
+    return count
 
 
 class SearchText(models.Model):

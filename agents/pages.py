@@ -13,11 +13,12 @@ from django.utils.safestring import mark_safe
 
 from accounts.models import User
 from agents import drafts, interrupts, pieces, runs
-from agents.models import Conversation, Message, Run
+from agents.models import Conversation, Message, Run, fitting, size_of_answers
 from agents.search import Hit
 
 LISTED = 100  # conversations beside a chat
 SHOWN = 25  # messages of a transcript at once, each with its answers
+SHOWN_SIZE = 4 * 1024 * 1024  # characters of those answers as they are kept; at least one message is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,14 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
     """The end of the transcript, or what comes before a message; `version`: of what that edited message replaced."""
     flow = conversation.messages.filter(replaced_by=version)
     newest_first = flow.order_by("-id").prefetch_related("runs")
-    some = list((newest_first.filter(id__lt=before) if before else newest_first)[: SHOWN + 1])
+    ids = list(
+        (newest_first.filter(id__lt=before) if before else newest_first).values_list("id", flat=True)[: SHOWN + 1]
+    )
+    sizes = size_of_answers(ids)
+    count = min(SHOWN, fitting([sizes[one] for one in ids], SHOWN_SIZE))
+    some = list(newest_first.filter(id__in=ids[:count]))
     is_end = before is None or not flow.filter(id__gte=before).exists()
-    shown = some[SHOWN - 1 :: -1] if len(some) > SHOWN else some[::-1]
+    shown = some[::-1]
     edited = set(conversation.messages.filter(replaced_by__in=shown).values_list("replaced_by_id", flat=True))
     begun = drafts.edited(conversation.user, conversation.get_absolute_url())
     entries = []
@@ -54,7 +60,7 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
             may_edit=version is None,
             is_begun=message.id in begun,
         )
-    return Window(entries, shown[0].id if len(some) > SHOWN else None, is_end)
+    return Window(entries, shown[0].id if len(ids) > count else None, is_end)
 
 
 def since(conversation: Conversation, message_id: int) -> Window:
@@ -73,10 +79,12 @@ def since(conversation: Conversation, message_id: int) -> Window:
 
 
 def around(conversation: Conversation, message_id: int, version: int | None) -> int | None:
-    """What to ask for as `before`, so that this message is shown with what follows it."""
+    """What to ask for as `before`, so that this message is shown with what follows it, as far as that fits."""
     following = conversation.messages.filter(replaced_by=version, id__gte=message_id).order_by("id")
     ids = list(following.values_list("id", flat=True)[: SHOWN // 2 + 1])
-    return ids[-1] if len(ids) > SHOWN // 2 else None
+    sizes = size_of_answers(ids)
+    count = min(SHOWN // 2, fitting([sizes[one] for one in ids], SHOWN_SIZE))
+    return ids[count] if len(ids) > count else None
 
 
 def entry_with_answers(

@@ -17,15 +17,14 @@ from django.utils import timezone
 from accounts import limits
 from accounts.models import User, cut
 from agents import interrupts, runs
-from agents.models import Conversation, KnownAgent, Message, Run
+from agents.models import Conversation, KnownAgent, Message, Run, fitting, size_of_answers
 from agents.transcript import as_messages, every
 from confirmations.signals import tell_pages
 from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut
 
 TITLE_LENGTH = 60  # characters
-
-
+LOADED_AT_ONCE = 50  # messages of a conversation that is put together for its agent
 AGENT_NAME_LENGTH = 200  # characters
 
 
@@ -260,8 +259,7 @@ def asked_in(run: Run) -> list[dict[str, Any]]:
 
 def _exchanges(conversation: Conversation, message: Message) -> Iterator[list[AgUiMessage]]:
     """What was said and answered before this message, the newest first; none of a message without an answer."""
-    earlier = conversation.messages.filter(id__lt=message.id, replaced_by=None).prefetch_related("runs")
-    for old in earlier.order_by("-id").iterator(chunk_size=50):
+    for old in _newest_first(conversation, message):
         said: list[AgUiMessage] = []
         finished = [answer for answer in old.runs.all() if answer.status == Run.Status.FINISHED]
         if finished:
@@ -269,6 +267,19 @@ def _exchanges(conversation: Conversation, message: Message) -> Iterator[list[Ag
             for answer in [*_resumed_by(finished[-1], finished), finished[-1]]:
                 said += as_messages(str(answer.id), answer.parts)
         yield said
+
+
+def _newest_first(conversation: Conversation, message: Message) -> Iterator[Message]:
+    """The messages before this one with their runs: fifty at a time, unless their answers are too long for that."""
+    before = conversation.messages.filter(replaced_by=None).order_by("-id")
+    last = message.id
+    while ids := list(before.filter(id__lt=last).values_list("id", flat=True)[:LOADED_AT_ONCE]):
+        sizes = size_of_answers(ids)
+        while ids:
+            count = fitting([sizes[one] for one in ids], settings.CONVERSATION_LIMIT)
+            yield from before.filter(id__in=ids[:count]).prefetch_related("runs")
+            last = ids[count - 1]
+            del ids[:count]
 
 
 def _question(conversation: Conversation, message: Message, run: Run) -> tuple[RunAgentInput, int]:
