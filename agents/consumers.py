@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -28,6 +30,7 @@ from agents.shared import mirrored
 CATCH_UP_EVERY = 1  # second between two looks for a newer snapshot
 BEAT_EVERY = 15  # seconds between beats, so that proxies keep the line open and the page knows that it is
 BEAT = b": still here\nevent: beat\ndata: 0\n\n"  # without a number: nothing is newer
+ROW_EVERY, ROW_SHARE = 1.0, 20  # seconds between two looks at a row; and times what a look took
 RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -35,6 +38,9 @@ HEADERS = [
 ]
 
 logger = logging.getLogger(__name__)
+
+# Long answers take seconds to be rendered: few at a time, and not in the thread that all others need.
+_rendering = ThreadPoolExecutor(2, thread_name_prefix="runs-render")
 
 
 class Followed(Protocol):
@@ -53,6 +59,7 @@ class FollowRun(AsyncConsumer):
     waiting: asyncio.Future[None] | None = None
     is_beat_due = False
     has_begun = False
+    is_gone = False
     visitor: Visitor
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -70,6 +77,7 @@ class FollowRun(AsyncConsumer):
             self.following = asyncio.create_task(self._follow())
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:
+        self.is_gone = True
         raise StopConsumer
 
     async def _follow(self) -> None:
@@ -115,6 +123,8 @@ class FollowRun(AsyncConsumer):
             runs.watch()  # not every server tells the process that it begins, and nobody may be at this run any more
             async with mirrored(run.id) as mirror:
                 await self._follow_run(mirror)
+        elif not (bus.is_shared() or runs.is_here(run.id) or runs.is_of_here(run)):
+            await self._follow_row(run)
         else:  # it is about to start, or has ended just now: come back
             await self._begin(200, HEADERS)
             await self._write(RETRY, more=False)
@@ -160,7 +170,7 @@ class FollowRun(AsyncConsumer):
                 if has_newer and log.has_all_after(number):
                     newer, number = log.after(number), log.number
                     await self._write(newer)
-                elif has_newer and log.is_closed:  # what is kept has the end, too
+                elif log.is_closed and (has_newer or log.is_cut):  # what is kept has the end, too
                     await self._write(await self._kept_rest())
                     break
                 elif has_newer and (whole := await run.whole()).number > number:
@@ -179,6 +189,35 @@ class FollowRun(AsyncConsumer):
                     await self.waiting
         finally:
             waking.cancel()
+        await self._write(b"", more=False)
+
+    async def _follow_row(self, run: Run) -> None:
+        """A run in another process that this one hears nothing of: as the database has it, until it has ended."""
+        await self._begin(200, HEADERS)
+        await self._write(RETRY)
+        shown = ""
+        with watch_end(self.visitor.session_key, self.visitor.kept) as ended:
+            waking = asyncio.create_task(self._wake_besides(ended))
+            try:
+                while not ended.is_set():
+                    started = time.monotonic()
+                    if (now := await self._run()) is None:
+                        break
+                    if not now.is_open:
+                        await self._write(await self._rest(now))
+                        break
+                    whole = await self._as_saved(now)
+                    if whole.html != shown:
+                        shown = whole.html
+                        await self._write(snapshot(whole))
+                    elif self.is_beat_due:
+                        self.is_beat_due = False
+                        await self._write(BEAT)
+                    pause = max(ROW_EVERY, ROW_SHARE * (time.monotonic() - started))
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), pause)
+            finally:
+                waking.cancel()
         await self._write(b"", more=False)
 
     async def _wake_besides(self, ended: asyncio.Event) -> None:
@@ -209,9 +248,16 @@ class FollowRun(AsyncConsumer):
         run = await self._run()
         return b"" if run is None or run.is_open else await self._rest(run)
 
-    @database_sync_to_async
-    def _rest(self, run: Run) -> bytes:
-        """An ended run as it is kept, whole, and its end."""
+    async def _as_saved(self, run: Run) -> Whole:
+        return await database_sync_to_async(runs.whole_so_far, thread_sensitive=False, executor=_rendering)(run)
+
+    async def _rest(self, run: Run) -> bytes:
+        """An ended run as it is kept, whole, and its end; nothing for a browser that is gone."""
+        return await database_sync_to_async(self._render_rest, thread_sensitive=False, executor=_rendering)(run)
+
+    def _render_rest(self, run: Run) -> bytes:
+        if self.is_gone:
+            return b""
         html = "".join(
             pieces.of_answer(run.parts, run.message.conversation.agent_id, interrupts.states(run.interrupts))
         )

@@ -44,6 +44,7 @@ class RunLog:
         self._dropped = 0  # events before the first one kept
         self._waiting: list[asyncio.Future[None]] = []
         self.is_closed = False
+        self.is_cut = False
         self.followers = 0
 
     @property
@@ -76,6 +77,11 @@ class RunLog:
     def close(self) -> None:
         self.is_closed = True
         self._wake()
+
+    def cut(self) -> None:
+        """Close it without its end, which is to be had from the database."""
+        self.is_cut = True
+        self.close()
 
     def has_all_after(self, number: int) -> bool:
         return self._dropped <= number <= self.number

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -22,8 +22,6 @@ from ag_ui.core import RunAgentInput
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, DataError, Error, IntegrityError, close_old_connections, connection, transaction
-from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
@@ -36,6 +34,8 @@ from agents.models import Run
 from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part
+from confirmations import processes
+from confirmations import watch as confirmations_watch
 from confirmations.signals import caller_left
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
@@ -46,8 +46,9 @@ logger = logging.getLogger(__name__)
 SAVE_EVERY = 0.5  # seconds
 SAVE_SHARE = 20  # the time a save took, times this, passes before the next one: a long answer costs 5 %, too
 SAVED_AT_ONCE = 16  # answers a transaction: of two hundred, each save held everybody up for tens of milliseconds
-BEAT_EVERY = 5.0  # seconds between two signs of life of this process's runs, and looks for those of dead ones
-DEAD_AFTER = timedelta(seconds=20)  # without a sign of life
+LOOK_EVERY = 5.0  # seconds between two looks for runs that their process left behind
+FROM_BEFORE = timedelta(minutes=1)  # a run that names no process, of a Portico that was replaced, is left by then
+RUN = "run"  # what `processes` has in hand
 PURGE_EVERY = 60.0  # seconds
 A_PART = 4096  # bytes that a part of an answer costs beside what it says: as an object, a row, a piece of a page
 LONGEST_PROBLEM = 500  # characters, as `Run` has them
@@ -85,6 +86,7 @@ TOO_LONG = Ending(
 )
 NOT_KEPT = Ending(Run.Status.FAILED, "The end of this answer could not be saved.")
 PROCESS_ENDED = Ending(Run.Status.INTERRUPTED, "Portico was restarted while the agent was answering.")
+PROCESS_SILENT = Ending(Run.Status.INTERRUPTED, "Nothing is heard any more of the process that worked on this answer.")
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ class LiveRun:
             await self._end(ending)
         finally:
             _live.pop(self.id, None)
+            processes.let_go(RUN, "", str(self.id))
             self.log.close()
 
     def cancel(self, ending: Ending) -> None:
@@ -306,6 +309,7 @@ def _is_refused(exc: Error) -> bool:
 async def start(run: LiveRun) -> None:
     """Begin; the task belongs to this process, and to no request: hence the empty context."""
     watch()
+    processes.take(RUN, "", str(run.id))
     _live[run.id] = run
     run.task = asyncio.create_task(run.work(), context=contextvars.Context())
 
@@ -372,7 +376,8 @@ def starting(run_id: UUID) -> Iterator[None]:
     """While a run's row is written and its task begins: nobody may take it for one that its process left behind."""
     _starting.add(run_id)
     try:
-        yield
+        with processes.in_hand(RUN, "", str(run_id)):
+            yield
     finally:
         _starting.discard(run_id)
 
@@ -397,6 +402,11 @@ def whole_so_far(run: Run) -> Whole:
 
 def is_here(run_id: UUID) -> bool:
     return run_id in _live or run_id in _starting
+
+
+def is_of_here(run: Run) -> bool:
+    """Whether it is, or was, this process that works on it."""
+    return run.process == processes.my_id()
 
 
 async def stop(run_id: UUID) -> None:
@@ -473,57 +483,80 @@ async def finish_all() -> None:
 
 
 def watch() -> None:
-    """Give signs of life of this process's runs, find those whose process died, and purge; once a process."""
+    """Find runs that nobody works on any more, and purge; once a process. The confirmations' watch tells who lives."""
     global _watch  # noqa: PLW0603
     bus.start()
+    confirmations_watch.start()
     if _watch is None or _watch.done():
         _watch = asyncio.create_task(_keep_watch(), name="runs", context=contextvars.Context())
 
 
 async def _keep_watch() -> None:
     purge_at = 0.0  # monotonic seconds
+    has_warned = False
     while True:
         try:
-            await _give_signs(list(_live))
-            for run_id in await _dead():
+            for run_id, ending in (await _left_behind()).items():
                 if not is_here(run_id):  # it may have begun since we looked
-                    await _bury(run_id)
+                    await _bury(run_id, ending)
+            if not (has_warned or bus.is_shared()):
+                has_warned = await _warn_of_others()
             if time.monotonic() >= purge_at:
                 purge_at = time.monotonic() + PURGE_EVERY
                 await database_sync_to_async(purge)()
         except Exception:
             logger.exception("nobody looked after the runs")
-        await asyncio.sleep(BEAT_EVERY)
+        await asyncio.sleep(LOOK_EVERY)
 
 
 @database_sync_to_async
-def _give_signs(run_ids: list[UUID]) -> None:
-    if run_ids:
-        Run.objects.filter(id__in=run_ids).update(beat_at=Now())
+def _warn_of_others() -> bool:
+    """Without Redis there is one process, as far as anybody was told."""
+    others = processes.others_alive()
+    if others:
+        named = ", ".join(str(process.pid) for process in others)
+        logger.warning(
+            "Another process of Portico uses this database (process id %s). Set REDIS_URL for both, or end one:"
+            " without it neither can stop an answer of the other, nor show it as it comes.",
+            named,
+        )
+    return bool(others)
 
 
 @database_sync_to_async
-def _dead() -> list[UUID]:
-    """Runs that are open in the database and that no process works on."""
-    silent = Run.objects.filter(status__in=Run.OPEN).exclude(id__in=[*_live, *_starting])
-    if bus.is_shared():
-        silent = silent.filter(Q(beat_at__lt=Now() - DEAD_AFTER) | Q(beat_at=None, created_at__lt=Now() - DEAD_AFTER))
-    return list(silent.values_list("id", flat=True))
+def _left_behind() -> dict[UUID, Ending]:
+    """Runs that are open in the database and that no process works on, and what became of them."""
+    open_runs = Run.objects.filter(status__in=Run.OPEN).exclude(id__in=[*_live, *_starting])
+    return _fates(open_runs.only("id", "process", "created_at"))
 
 
-async def _bury(run_id: UUID) -> None:
-    if await database_sync_to_async(_mark_interrupted)(run_id) and bus.is_shared():
-        ending = PROCESS_ENDED
+def _fates(open_runs: Iterable[Run]) -> dict[UUID, Ending]:
+    """Of those among these runs, none of them here, that nobody works on any more."""
+    some = list(open_runs)
+    states = processes.states_of(run.process for run in some if run.process) if some else {}
+    fates: dict[UUID, Ending] = {}
+    for run in some:
+        if run.process == processes.my_id() or states.get(run.process) == "gone":
+            fates[run.id] = PROCESS_ENDED
+        elif states.get(run.process) == "silent":
+            fates[run.id] = PROCESS_SILENT
+        elif not run.process and run.created_at < timezone.now() - FROM_BEFORE:
+            fates[run.id] = PROCESS_ENDED
+    return fates
+
+
+async def _bury(run_id: UUID, ending: Ending) -> None:
+    if await database_sync_to_async(_mark_left)(run_id, ending) and bus.is_shared():
         html = pieces.end(run_id, ending.status, ending.problem, ending.detail)
         await shared.end_for(run_id, {"status": ending.status, "html": html})
 
 
-def _mark_interrupted(run_id: UUID) -> bool:
+def _mark_left(run_id: UUID, ending: Ending) -> bool:
     """True for the one process that did it."""
     return bool(
         Run.objects.filter(id=run_id, status__in=Run.OPEN).update(
-            status=Run.Status.INTERRUPTED,
-            problem=PROCESS_ENDED.problem,
+            status=ending.status,
+            problem=ending.problem,
             ended_at=timezone.now(),
             events=0,  # how many were sent is not known: followers get it whole
         )
@@ -533,6 +566,7 @@ def _mark_interrupted(run_id: UUID) -> bool:
 def seen_through(run: Run) -> Run:
     """The run as it really stands: one that is open in the database but that nobody works on is interrupted."""
     if run.is_open and not is_here(run.id) and not bus.is_shared():
-        _mark_interrupted(run.id)
+        for run_id, ending in _fates([run]).items():
+            _mark_left(run_id, ending)
         run.refresh_from_db()
     return run

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,9 @@ from weakref import WeakKeyDictionary
 import redis
 import redis.asyncio
 from django.conf import settings
+from django.db import Error
 
+from agents.models import Run
 from agents.runlog import RunLog, Whole, encoded
 
 logger = logging.getLogger(__name__)
@@ -32,7 +35,10 @@ FORGOTTEN = 3600  # seconds after its end, when the database has it all
 KEPT_AT_MOST = 24 * 3600  # seconds after the last event: also where the run's process died
 BLOCK = 5000  # milliseconds that a read waits for more
 TIMEOUT = 5  # seconds to connect
-AWAY = 1.0  # seconds until Redis is tried again
+STUCK = 10.0  # seconds for one round of words to Redis, a read that waits among them
+AWAY, LONGEST_AWAY = 1.0, 4.0  # seconds until Redis is tried again
+GIVEN_UP = 60.0  # seconds after its end in which Redis is told of it, once it is back
+NOTHING = Whole(0, "", "")
 CONNECTIONS = 10_000  # a mirror holds one; redis-py's own limit is 100
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
@@ -66,27 +72,51 @@ async def close() -> None:
 
 
 async def share(run_id: UUID, log: RunLog, whole: Callable[[], Whole]) -> None:
-    """Write a log into its stream until it is closed and all of it is written. Survives a Redis that goes away."""
+    """Write a log into its stream until it is closed and all of it is written. Survives a Redis that goes away.
+
+    One that is still away a while after the end is not told of it: the database has it all, and followers look there.
+    """
     number = 0
     snapshot_at = 0.0  # monotonic seconds
+    pause = 0.0  # seconds; none while Redis takes what it is told
+    given_up_at = math.inf  # monotonic seconds
     while True:
         if log.number == number and not log.is_closed:
             await log.changed()
+        if log.is_closed and given_up_at == math.inf:
+            given_up_at = time.monotonic() + GIVEN_UP
         try:
-            if time.monotonic() >= snapshot_at or not log.has_all_after(number):
-                started = time.monotonic()
-                number = await _write_whole(run_id, log, whole(), number)
-                ended = time.monotonic()
-                snapshot_at = ended + max(SNAPSHOT_EVERY, SNAPSHOT_SHARE * (ended - started))
-            number = await _write_frames(run_id, log, number)
-            if log.is_closed and log.number == number:
-                await _client().expire(_stream(run_id), FORGOTTEN)
-                await _client().expire(_whole(run_id), FORGOTTEN)
+            async with asyncio.timeout(STUCK):
+                if time.monotonic() >= snapshot_at or not log.has_all_after(number):
+                    started = time.monotonic()
+                    try:
+                        number = await _write_whole(run_id, log, whole(), number)
+                    finally:
+                        ended = time.monotonic()
+                        snapshot_at = ended + max(SNAPSHOT_EVERY, SNAPSHOT_SHARE * (ended - started))
+                number = await _write_frames(run_id, log, number)
+                if log.is_closed and log.number == number:
+                    await _client().expire(_stream(run_id), FORGOTTEN)
+                    await _client().expire(_whole(run_id), FORGOTTEN)
+                    return
+            pause = 0.0
+        except (redis.RedisError, OSError) as exc:  # a time-out is an OSError
+            if not pause:
+                logger.warning("run %s is not shared until Redis takes it: %r", run_id, exc)
+            if time.monotonic() >= given_up_at:
                 return
-        except (redis.RedisError, OSError) as exc:
-            logger.warning("Redis is away: %r", exc)
-            await asyncio.sleep(AWAY)
+            pause = min(2 * pause or AWAY, LONGEST_AWAY)
+            await asyncio.sleep(pause)
             number = await _number_there(run_id, number)
+            if number > log.number:  # somebody else wrote there
+                number = await _begin_anew(run_id)
+
+
+async def _begin_anew(run_id: UUID) -> int:
+    with suppress(redis.RedisError, OSError):
+        async with asyncio.timeout(TIMEOUT):
+            await _client().delete(_stream(run_id))
+    return 0
 
 
 async def _write_whole(run_id: UUID, log: RunLog, whole: Whole, number: int) -> int:
@@ -109,19 +139,21 @@ async def _write_frames(run_id: UUID, log: RunLog, number: int) -> int:
 async def _number_there(run_id: UUID, number: int) -> int:
     """The number of the last event that arrived in Redis, as far as it can say."""
     try:
-        newest: Any = await _client().xrevrange(_stream(run_id), count=1)
-    except (redis.RedisError, OSError):
+        async with asyncio.timeout(TIMEOUT):
+            newest: Any = await _client().xrevrange(_stream(run_id), count=1)
+        return int(newest[0][0].partition(b"-")[0]) if newest else 0
+    except (redis.RedisError, OSError, ValueError):
         return number
-    return int(newest[0][0].partition(b"-")[0]) if newest else 0
 
 
 async def end_for(run_id: UUID, data: object) -> None:
     """Write the end of a run whose own process died, for those who follow it."""
     number = await _number_there(run_id, 0) + 1
     try:
-        await _client().xadd(_stream(run_id), {"frame": encoded(number, "end", data)}, id=f"{number}-0")
-        await _client().expire(_stream(run_id), FORGOTTEN)
-        await _client().expire(_whole(run_id), FORGOTTEN)
+        async with asyncio.timeout(STUCK):
+            await _client().xadd(_stream(run_id), {"frame": encoded(number, "end", data)}, id=f"{number}-0")
+            await _client().expire(_stream(run_id), FORGOTTEN)
+            await _client().expire(_whole(run_id), FORGOTTEN)
     except (redis.RedisError, OSError) as exc:
         logger.warning("the end of run %s was not told: %r", run_id, exc)
 
@@ -138,28 +170,49 @@ class Mirror:
         self._task = asyncio.create_task(self._read(), name=f"mirror of {run_id}")
 
     async def whole(self) -> Whole:
-        """The newest snapshot; an empty one before the first."""
-        kept = await _client().get(_whole(self._run_id))
-        return Whole(*json.loads(kept)) if kept else Whole(0, "", "")
+        """The newest snapshot; an empty one where there is none, or none that can be read."""
+        try:
+            async with asyncio.timeout(STUCK):
+                return _as_whole(await _client().get(_whole(self._run_id)))
+        except (redis.RedisError, OSError):
+            return NOTHING
 
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
 
     async def _read(self) -> None:
+        """Until its end is heard; or, where nothing is heard, until the database has it."""
         last = "0-0"
+        is_away = False
         while not self.log.is_closed:
             try:
-                told: Any = await _client().xread({_stream(self._run_id): last}, block=BLOCK)
+                async with asyncio.timeout(STUCK):
+                    told: Any = await _client().xread({_stream(self._run_id): last}, block=BLOCK)
+                is_away = False
             except (redis.RedisError, OSError) as exc:
-                logger.warning("Redis is away: %r", exc)
+                if not is_away:
+                    logger.warning("run %s cannot be followed in Redis: %r", self._run_id, exc)
+                is_away = True
+                told = None
                 await asyncio.sleep(AWAY)
-                continue
-            for entry, fields in told[0][1] if told else ():
-                last = entry.decode()
-                self._take(int(last.partition("-")[0]), fields[b"frame"])
+            if told:
+                for entry, fields in told[0][1]:
+                    last = entry.decode()
+                    self._take(int(last.partition("-")[0]), fields.get(b"frame", b""))
+            elif await self._has_ended():
+                self.log.cut()
+
+    async def _has_ended(self) -> bool:
+        """As the database has it. Redis may be full, frozen, or have lost what it was told."""
+        try:
+            return not await Run.objects.filter(id=self._run_id, status__in=Run.OPEN).aexists()
+        except Error:
+            return False
 
     def _take(self, number: int, frame: bytes) -> None:
+        if not frame.startswith(b"id: %d\n" % number):  # it is none of ours
+            return
         if number != self.log.number + 1:
             self.log.begin_at(number)
         self.log.add(frame)
@@ -191,8 +244,16 @@ def plain_client() -> redis.Redis:
 def whole_now(run_id: UUID) -> Whole:
     """For a page: the answer so far of a run in another process. An empty one where nothing is known."""
     try:
-        kept: Any = plain_client().get(_whole(run_id))
+        return _as_whole(plain_client().get(_whole(run_id)))
     except redis.RedisError as exc:
         logger.warning("Redis is away: %r", exc)
-        return Whole(0, "", "")
-    return Whole(*json.loads(kept)) if kept else Whole(0, "", "")
+        return NOTHING
+
+
+def _as_whole(kept: Any) -> Whole:
+    try:
+        number, html, tail = json.loads(kept or "null") or NOTHING
+    except (ValueError, TypeError, RecursionError):
+        return NOTHING
+    is_whole = isinstance(number, int) and isinstance(html, str) and isinstance(tail, str)
+    return Whole(number, html, tail) if is_whole else NOTHING

@@ -19,6 +19,7 @@ from accounts.models import User, cut
 from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run, fitting, size_of_answers
 from agents.transcript import as_messages, every
+from confirmations import processes
 from confirmations.signals import tell_pages
 from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut
@@ -98,6 +99,7 @@ def say(
                 if replaced is not None:
                     since = conversation.messages.filter(id__gte=replaced.id, id__lt=message.id, replaced_by=None)
                     since.update(replaced_by=message)
+                run.process = processes.this_process().pk
                 run.save()
                 Conversation.objects.filter(id=conversation.id).update(updated_at=timezone.now())
         except IntegrityError:  # the same key at the same moment: the other request has it
@@ -133,6 +135,7 @@ def retry(gateway: Gateway, run: Run) -> Run:
                 raise StillAnswering
             _keep_pace(conversation.user_id)
             again.resume = _leave_open_questions(conversation) or run.resume
+            again.process = processes.this_process().pk
             again.save()
         _start(gateway, conversation, run.message, again, missing)
     return again
@@ -155,6 +158,7 @@ def resume(gateway: Gateway, run: Run, answered: list[dict[str, Any]]) -> None:
             asking = Run.objects.filter(id=run.id, status=Run.Status.ASKING)
             if not asking.update(status=Run.Status.FINISHED, interrupts=answered):
                 return
+            again.process = processes.this_process().pk
             again.save()
         _start(gateway, conversation, run.message, again, missing)
 

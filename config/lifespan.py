@@ -27,9 +27,9 @@ async def lifespan(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCal
             settle()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            await confirmations_watch.stop()
             await holds.finish_all()
             await runs.finish_all()
+            await confirmations_watch.stop()  # until then others are told that this process lives
             await close_all()
             await streams.close()
             await bus.stop()

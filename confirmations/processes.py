@@ -10,11 +10,12 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import Literal
 from uuid import uuid4
 
 from django.db.models import F
@@ -23,11 +24,16 @@ from confirmations.models import Process
 
 SILENT = 20.0  # seconds
 
+State = Literal["alive", "gone", "silent"]
+"""Gone: it has certainly died. Silent: nobody has heard of it for too long."""
+
 _ids: dict[int, str] = {}  # by process id: a fork is another process
 _in_hand: Counter[tuple[str, str, str]] = Counter()  # what kind of thing, gateway, confirmation
 _lock = Lock()
 _heard: dict[str, tuple[int, float]] = {}  # by process: its last beat, and when it was first seen
 _looked = 0.0
+_introduced = 0  # the process id that did
+_beating: dict[str, float] = {}  # by process: when a beat of it was last seen to be new
 
 
 def my_id() -> str:
@@ -38,6 +44,14 @@ def this_process() -> Process:
     """The row that what this process has in hand refers to."""
     facts = {"place": _place(), "pid": os.getpid(), "born": _born(os.getpid())}
     return Process.objects.get_or_create(pk=my_id(), defaults=facts)[0]
+
+
+def introduce() -> None:
+    """Have a row, once: other processes on this database are to know of this one, also while it has nothing in hand."""
+    global _introduced  # noqa: PLW0603
+    if _introduced != os.getpid():
+        this_process()
+        _introduced = os.getpid()
 
 
 @contextmanager
@@ -83,9 +97,12 @@ def listen() -> None:
         forget_heard()
     _looked = now
     beats = dict(Process.objects.exclude(pk=my_id()).values_list("pk", "beats"))
-    for process in _heard.keys() - beats.keys():
-        del _heard[process]
+    for known in (_heard, _beating):
+        for process in known.keys() - beats.keys():
+            known.pop(process)
     for process, count in beats.items():
+        if process in _heard and _heard[process][0] != count:
+            _beating[process] = now
         if process not in _heard or _heard[process][0] != count:
             _heard[process] = (count, now)
 
@@ -97,7 +114,7 @@ def forget_heard() -> None:
 
 def is_gone(process: Process) -> bool:
     """Whether it has certainly died; False of one on another machine."""
-    if process.pk == my_id() or not process.place or process.place != _place():
+    if process.pk == my_id() or not _is_near(process):
         return False
     try:
         os.kill(process.pid, 0)
@@ -109,10 +126,38 @@ def is_gone(process: Process) -> bool:
     return bool(born and process.born) and born != process.born
 
 
+def _is_near(process: Process) -> bool:
+    """Whether its id means something to this machine."""
+    return bool(process.place) and process.place == _place()
+
+
 def is_silent(process: Process) -> bool:
     """Whether nobody has heard of it for too long."""
     heard = _heard.get(process.pk)
     return heard is not None and time.monotonic() - heard[1] > SILENT
+
+
+def states_of(ids: Iterable[str]) -> dict[str, State]:
+    """What is known of these processes; one that left no row is gone."""
+    asked = set(ids)
+    rows = Process.objects.in_bulk(asked)
+    return {one: _state_of(rows[one]) if one in rows else "gone" for one in asked}
+
+
+def _state_of(process: Process) -> State:
+    if is_gone(process):
+        return "gone"
+    return "silent" if is_silent(process) else "alive"
+
+
+def others_alive() -> list[Process]:
+    """Other processes that certainly live: on this machine, or heard of lately."""
+    since = time.monotonic() - SILENT
+    return [
+        process
+        for process in Process.objects.exclude(pk=my_id())
+        if _beating.get(process.pk, 0.0) > since or (_is_near(process) and not is_gone(process))
+    ]
 
 
 def purge() -> None:

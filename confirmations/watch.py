@@ -48,6 +48,7 @@ async def _keep_looking() -> None:
 
 def look() -> None:
     try:
+        processes.introduce()
         processes.beat()
         processes.listen()
         turns.write_late()

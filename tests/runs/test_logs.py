@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from agents import runs, shared
+from agents import pieces, runs, shared
+from agents.consumers import FollowRun
 from agents.models import Conversation, Message, Run
-from agents.runlog import KEPT, UNKNOWN
+from agents.runlog import KEPT, UNKNOWN, RunLog, Whole
 from embedded import ids
 from tests.embedded import Embedded
 from tests.memory import forget_peak, peak, resident
@@ -122,6 +127,88 @@ def test_while_redis_is_away_a_page_shows_what_was_saved(monkeypatch: pytest.Mon
     whole = runs.whole_so_far(run)
     shared.plain_client.cache_clear()
     assert (whole.number, plain(whole.html)) == (UNKNOWN, "So far so good.")
+
+
+@pytest.fixture
+async def nobody_there(monkeypatch: pytest.MonkeyPatch, settings: Any) -> AsyncIterator[None]:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    monkeypatch.setattr(shared, "AWAY", 0.01)
+    monkeypatch.setattr(shared, "GIVEN_UP", 0.2)
+    yield
+    await shared.close()
+
+
+@pytest.mark.usefixtures("nobody_there")
+async def test_a_run_that_redis_does_not_take_is_complained_of_once_and_given_up_after_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = RunLog()
+    log.append_text("hello")
+    async with asyncio.timeout(5):
+        log.append("end", {})
+        log.close()
+        await shared.share(uuid.uuid4(), log, lambda: Whole(1, "", "hello"))
+    assert [record.getMessage()[-60:].count("Connect") for record in caplog.records] == [1]
+
+
+SPOILT = ["null", "nonsense", "[1, 2]", "[1, 2, 3]", '{"a": 1}', "5", "[" * 5000, b"\xff"]
+
+
+@pytest.mark.parametrize("kept", SPOILT)
+def test_a_snapshot_in_redis_that_is_none_is_taken_for_none(kept: str | bytes) -> None:
+    assert shared._as_whole(kept) == Whole(0, "", "")
+
+
+@pytest.mark.parametrize("frame", [b"", b"nonsense", b"id: 8\nevent: text\ndata: {}\n\n"])
+async def test_a_frame_in_redis_that_is_none_is_passed_over(frame: bytes) -> None:
+    mirror = object.__new__(shared.Mirror)
+    mirror.log = RunLog()
+    mirror._take(7, frame)
+    assert mirror.log.number == 0
+
+
+async def test_nothing_is_rendered_for_a_browser_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[object] = []
+
+    def render(*told: object) -> list[str]:
+        rendered.append(told)
+        return []
+
+    monkeypatch.setattr(pieces, "of_answer", render)
+    log = RunLog()
+    log.append_text("so far")
+    log.append("end", {})
+    log.begin_at(5)  # what is newer than this browser has is kept no more
+    log.close()
+    writing, is_free = asyncio.Event(), asyncio.Event()
+
+    async def send(message: dict[str, Any]) -> None:
+        writing.set()
+        await is_free.wait()  # as a line that takes nothing
+
+    async def run_as_it_is() -> Run:
+        return Run(status=Run.Status.FINISHED, message=Message(conversation=Conversation(agent_id="agent")))
+
+    follower = FollowRun()
+    follower.asked = {"headers": [], "query_string": b"after=1"}
+    follower.send_asgi = send
+    monkeypatch.setattr(follower, "_run", run_as_it_is)
+    monkeypatch.setattr(follower, "_wake_besides", lambda ended: ended.wait())
+    following = asyncio.create_task(follower._follow_log(LogOnly(log), asyncio.Event()))
+    await writing.wait()
+    with suppress(StopConsumer):
+        await follower.http_disconnect({})
+    is_free.set()
+    await following
+    assert rendered == []
+
+
+@dataclass
+class LogOnly:
+    log: RunLog
+
+    async def whole(self) -> Whole:
+        raise AssertionError("it is closed")
 
 
 def test_a_stopped_run_says_so_to_whoever_follows(house: House) -> None:

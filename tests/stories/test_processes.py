@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+import redis
 
 from embedded import ids
 from tests.embedded import Embedded
-from tests.portico import ROOT, Portico, Visitor
+from tests.portico import ROOT, Portico, Visitor, wait_until_up
 from tests.servers import postgres_server, redis_server
 from tests.stories.approving import open_page
 from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
@@ -86,9 +90,11 @@ def test_an_answer_whose_process_is_killed_is_interrupted_within_30_seconds(two:
     for _, name, _ in events:
         if name == "block":
             break
-    two[0].kill()
+    assert two[0].process
+    two[0].process.send_signal(signal.SIGSTOP)  # it lives, and does not answer
     stopped = there.posts(f"/runs/{run}/cancel/", page=path)
     assert "It is not stopped yet" in plain(stopped.text)
+    two[0].kill()
     ends = [data for _, name, data in events if name == "end"]
     assert ends[-1]["status"] == "interrupted"
     shown = transcript(there.reads(path))
@@ -150,3 +156,84 @@ def test_a_redis_that_goes_away_costs_no_answer(gateway_of_two: Embedded) -> Non
     assert "wells" in text
     ana.session.close()
     portico.close()
+
+
+@contextmanager
+def full(address: str) -> Iterator[redis.Redis]:
+    """A Redis that takes nothing more, as `noeviction` has it."""
+    with redis.Redis.from_url(address) as client:
+        client.config_set("maxmemory", 1)
+        try:
+            yield client
+        finally:
+            client.config_set("maxmemory", 0)
+
+
+def followed_elsewhere(two: tuple[Portico, Portico], about: str, then: Callable[[str], None]) -> tuple[str, str]:
+    """What somebody at the other process sees of a run; `then` happens to Redis before they look."""
+    here = Visitor(two[0])
+    here.signs_in("user@example.com")
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message=f"short, about {about}")
+    run = run_of(page.text)
+    then(run)
+    there = at(here, two[1])
+    try:
+        return watched(there, run)
+    finally:
+        here.session.close()
+        there.session.close()
+
+
+def test_a_full_redis_keeps_no_end_from_who_follows_at_another_process(two: tuple[Portico, Portico]) -> None:
+    with full(two[0].environment["REDIS_URL"]):
+        text, status = followed_elsewhere(two, "quarries", lambda _: None)
+    assert status == "finished"
+    assert "quarries" in text
+
+
+@pytest.mark.parametrize("number", ["5-0", "999999999999-7"])
+def test_what_others_wrote_into_redis_keeps_no_end_from_anybody(two: tuple[Portico, Portico], number: str) -> None:
+    def spoil(run: str) -> None:
+        with redis.Redis.from_url(two[0].environment["REDIS_URL"]) as client:
+            client.set(f"portico:run:{run}:whole", "[1, 2]")
+            with suppress(redis.ResponseError):  # it may have got further
+                client.xadd(f"portico:run:{run}", {"word": "nonsense"}, id=number)
+
+    text, status = followed_elsewhere(two, "orchards", spoil)
+    assert status == "finished"
+    assert "orchards" in text
+
+
+def test_two_processes_without_redis_know_of_each_other_and_say_so(gateway_of_two: Embedded, tmp_path: Path) -> None:
+    first = Portico(gateway_of_two.url, GATEWAY_AGENTS=ids.STORYTELLER).start()
+    second = Portico(gateway_of_two.url, GATEWAY_AGENTS=ids.STORYTELLER, DATABASE_URL=first.environment["DATABASE_URL"])
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "config.serve", "--port", str(second.port)]
+    with log.open("wb") as lines:
+        second.process = subprocess.Popen(command, cwd=ROOT, env=second.environment, stderr=lines)
+    wait_until_up(second.url, second.process)
+    here = Visitor(first)
+    here.signs_in("user@example.com")
+    there = at(here, second)
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message="short, about mills")
+    path, run = page.url.removeprefix(first.url), run_of(page.text)
+    assert "data-follow" in there.reads(path)
+    events = list(events_of(there, run))
+    assert [name for _, name, _ in events][-2:] == ["snapshot", "end"]
+    assert events[-1][2]["status"] == "finished"
+    assert transcript(here.reads(path)) == transcript(there.reads(path))
+
+    page = here.posts(f"{path}messages/", page=path, message="everything about storms")
+    run = run_of(page.text)
+    stopped = there.posts(f"/runs/{run}/cancel/", page=path)
+    assert "It is not stopped yet" in plain(stopped.text)
+    eventually(lambda: "storms" in transcript(there.reads(path)).split("everything about storms")[1])
+    assert "Portico was restarted" not in there.reads(path)
+    assert first.process
+    eventually(lambda: f"(process id {first.process.pid})" in log.read_text())  # type: ignore[union-attr]
+    first.kill()
+    assert "Interrupted: Portico was restarted" in transcript(there.reads(path))
+    here.session.close()
+    there.session.close()
+    second.close()
+    first.close()

@@ -49,7 +49,7 @@ def add_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0004_run_interrupts'),
+        ('agents', '0005_process_of_run'),
     ]
 
     operations = [
