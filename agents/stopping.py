@@ -40,8 +40,8 @@ def _sentence(user: User, kept: GatewaySession, run: Run) -> str:
     except GatewayError:
         return "Whether an approval still waits for it cannot be said: the gateway did not answer." if calls else ""
     told = []
-    if left.rejected:
-        told.append(f"Rejected with it: {', '.join(left.rejected)}.")
+    if left.stopped:
+        told.append(f"Stopped with it: {', '.join(left.stopped)}.")
     if left.may_go_on:
         told.append(f"May still wait for an approval, and run once it is given: {', '.join(left.may_go_on)}.")
     return " ".join(told)

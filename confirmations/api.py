@@ -11,11 +11,9 @@ from accounts.sessions import GatewaySession
 from confirmations.answering import answer
 from confirmations.decisions import Answerer, Given
 from confirmations.identity import Identity
-from confirmations.items import hash_of
+from confirmations.items import WITH_ITS_RUN, hash_of
 from gateway import Confirmation
 from gateway.errors import GatewayError
-
-WITH_ITS_RUN = "The answer that asked for it was stopped."
 
 
 class Call(NamedTuple):
@@ -28,14 +26,14 @@ class Call(NamedTuple):
 class Left(NamedTuple):
     """What became of the approvals that a stopped run may have waited for: names of tools."""
 
-    rejected: list[str]
+    stopped: list[str]
     may_go_on: list[str]
 
 
 def let_go(
     user: User, kept: GatewaySession, agent_id: str, calls: Collection[Call], of_others: Collection[Call]
 ) -> Left:
-    """Reject what waits for these calls of a stopped run alone; name what may be its own, or another run's as well.
+    """Let go of what waits for these calls of a stopped run alone; name what may be its own, or another run's as well.
 
     Raises GatewayError when the gateway does not say what waits.
     """
@@ -55,8 +53,9 @@ def let_go(
             left.may_go_on.append(one.tool)
         else:
             try:
-                answer(by, one.id, Given(approve=False, reason=WITH_ITS_RUN))
-                left.rejected.append(one.tool)
+                outcome = answer(by, one.id, Given(approve=False, reason=WITH_ITS_RUN))
+                is_over = outcome.state not in ("waiting", "approved")
+                (left.stopped if is_over else left.may_go_on).append(one.tool)
             except GatewayError:
                 left.may_go_on.append(one.tool)
     return left

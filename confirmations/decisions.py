@@ -15,7 +15,17 @@ from django.utils import timezone
 from accounts.models import User
 from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
-from confirmations.items import GONE, LOST, NOTHING_RAN, State, doubt_of, shape_of, state_of, verdict_of
+from confirmations.items import (
+    GONE,
+    LOST,
+    NOTHING_RAN,
+    WITH_ITS_RUN,
+    State,
+    doubt_of,
+    shape_of,
+    state_of,
+    verdict_of,
+)
 from confirmations.models import FirstApproval
 from confirmations.record import Evidence, Kind, record
 from confirmations.turns import LOOK_AGAIN, NotTaken, note, write
@@ -247,7 +257,7 @@ def _accepted(by: Answerer, asked: Confirmation, answer: Answer, reason: str) ->
     verdict = _verdict(by, now, answer.ran)
     if answer.ran is False:
         return Outcome(now, "approved", verdict, f"Approved, but {NOTHING_RAN}.", "warning")
-    word = "Approved" if answer.approved else "Rejected"
+    word = {"approved": "Approved", "stopped": "Stopped"}.get(state_of(now), "Rejected")
     return Outcome(now, state_of(now), verdict, f"{word}: {asked.tool}", "success")
 
 
@@ -290,9 +300,8 @@ def _unconfirmed(record: Confirmation, given: Given) -> Outcome:
 
 
 def _is_ours(by: Answerer, record: Confirmation, given: Given) -> bool:
-    return record.answered_by == by.identity.person and state_of(record) == (
-        "approved" if given.approve else "rejected"
-    )
+    mine = ("approved",) if given.approve else ("rejected", "stopped")
+    return record.answered_by == by.identity.person and state_of(record) in mine
 
 
 def _doubt(by: Answerer, asked: Confirmation, given: Given, written: Confirmation, other: str) -> Outcome:
@@ -301,7 +310,8 @@ def _doubt(by: Answerer, asked: Confirmation, given: Given, written: Confirmatio
     Which one decided then cannot be known: the record need not be what happened.
     """
     mine = "approval" if given.approve else "rejection"
-    verdict = doubt_of(by.user.distinct_name, approve=given.approve, said=other)
+    is_stop = given.reason == WITH_ITS_RUN
+    verdict = doubt_of(by.user.distinct_name, approve=given.approve, said=other, is_stop=is_stop)
     sentence = (
         f"The gateway took your {mine} of {asked.tool}, and another answer that came from outside Portico. "
         f"Which one it acted on cannot be said for sure. Its record says: {other}."
@@ -343,12 +353,14 @@ def _kind(outcome: Outcome, ran: bool | None) -> Kind:
             return Kind.NOTHING_RAN if ran is False else Kind.APPROVED
         case Outcome(state="rejected"):
             return Kind.REJECTED
+        case Outcome(state="stopped"):
+            return Kind.STOPPED
     return Kind.FAILED
 
 
 def _in_words(outcome: Outcome) -> str:
     match outcome:
-        case Outcome(tone="success" | "warning", state="approved" | "rejected" as word):
+        case Outcome(tone="success" | "warning", state="approved" | "rejected" | "stopped" as word):
             return word
         case Outcome(tone="info"):
             return f"already resolved: {outcome.verdict}"

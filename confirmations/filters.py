@@ -17,6 +17,7 @@ STATES = [
     ("waiting", "Waiting"),
     ("approved", "Approved"),
     ("rejected", "Rejected"),
+    ("stopped", "Stopped"),
     ("timed_out", "Timed out"),
     ("lost", "Lost by the gateway"),
     ("unlisted", "Not listed by the gateway"),
@@ -80,7 +81,7 @@ class Filters(forms.Form):
 def _condition(name: str, value: Any) -> Q:
     match name:
         case "decision":
-            return Q(approve=value == "approve")
+            return Q(approve=value == "approve") & ~Q(kind=Decision.Kind.STOPPED)
         case "outcome":
             return Q(kind=value)
         case "risk":

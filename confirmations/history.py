@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from confirmations.filters import Filters
 from confirmations.identity import Identity
-from confirmations.items import Names, State, state_of
+from confirmations.items import WITH_ITS_RUN, Names, State, state_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
 from gateway import MOST_LISTED, Confirmation, Gateway
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 AT_ONCE = 100  # calls whose decisions are read in one go
 ASKED_AT_ONCE = 8  # calls to the gateway
-TAKEN = (Kind.APPROVED, Kind.NOTHING_RAN, Kind.REJECTED)  # the gateway took the answer
+TAKEN = (Kind.APPROVED, Kind.NOTHING_RAN, Kind.REJECTED, Kind.STOPPED)  # the gateway took the answer
 
 Told = State | Literal["unlisted", "unread"]
 
@@ -96,7 +96,7 @@ def _listed(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> I
     for some in _in_heaps(told):
         decisions = _decisions(identity, [call.id for call, _ in some])
         for call, state in some:
-            yield Entry(call.id, call.asked_at, call, state, decisions[call.id])
+            yield _told(Entry(call.id, call.asked_at, call, state, decisions[call.id]))
 
 
 def _unlisted(identity: Identity, listed: set[str], filters: Filters) -> Iterator[Entry]:
@@ -139,7 +139,7 @@ def looked_up(gateway: Gateway, identity: Identity, page: Sequence[Entry]) -> li
             raise
         except GatewayError:
             return replace(entry, state="unread")
-        return replace(entry, call=call, state=state_of(call))
+        return _told(replace(entry, call=call, state=state_of(call)))
 
     with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
         found = list(threads.map(whole, page))
@@ -161,6 +161,15 @@ def _lost_of(gateway: Gateway, ids: set[str]) -> set[str]:
     return ids - {one.id for one in held} if held.is_whole else set()
 
 
+def _told(entry: Entry) -> Entry:
+    """Where a gateway keeps no reasons, Portico's own record says that a call went with the run that made it."""
+    call, kinds = entry.call, {one.kind for one in entry.decisions}
+    if call is None or entry.state != "rejected" or call.reason or Kind.STOPPED not in kinds:
+        return entry
+    call = replace(call, reason=WITH_ITS_RUN)
+    return replace(entry, call=call, state=state_of(call))
+
+
 def _in_heaps(things: Iterable[T]) -> Iterator[list[T]]:
     left = iter(things)
     while some := list(islice(left, AT_ONCE)):
@@ -176,7 +185,8 @@ def _fits(entry: Entry, name: str, value: str, names: Names) -> bool:
         case "state":
             return bool(difference(entry, names)) if value == "differs" else entry.state == value
         case "decision":
-            return any(one.approve == (value == "approve") for one in entry.decisions)
+            answers = [one for one in entry.decisions if one.kind != Kind.STOPPED]
+            return any(one.approve == (value == "approve") for one in answers)
         case "outcome":
             return any(one.kind == value for one in entry.decisions)
         case "risk":
@@ -211,7 +221,7 @@ def difference(entry: Entry, names: Names) -> str:
     if entry.state in ("waiting", "lost"):
         return "The gateway took the answer that Portico sent, but has none on record."
     if (entry.state == "approved") != ours.approve:
-        sent = "an approval" if ours.approve else "a rejection"
+        sent = "a stop" if ours.kind == Kind.STOPPED else "an approval" if ours.approve else "a rejection"
         recorded = {"approved": "an approval", "rejected": "a rejection"}.get(entry.state, "that nobody answered")
         return f"Portico sent {sent} and the gateway recorded {recorded}: Portico cannot be sure which of them held."
     if call.answered_by and call.answered_by != ours.who:

@@ -31,7 +31,7 @@ from accounts.sessions import GatewaySession, end, tell_ended, watch_end
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOT_YOURS, State, state_of, unreadable_sentence, verdict_of
 from confirmations.listing import rows_of
-from confirmations.models import did_run, doubt_about, is_being_answered
+from confirmations.models import did_run, doubt_about, is_being_answered, with_its_reason
 from confirmations.rows import Row, finished
 from gateway import Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
@@ -503,6 +503,8 @@ class Hub:
         if await _in_database(is_being_answered, self.identity.gateway, record.id):  # whether it ran is not kept yet
             self.loop.call_later(RECORDED_WITHIN / 10, self.look)
             return None
+        record = await _in_database(with_its_reason, self.identity.gateway, record)
+        state = state_of(record)
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
         await self._name(gateway, [record])
         said = verdict_of(record, self._book.names, me="")

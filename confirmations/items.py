@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from confirmations.aftermath import Aftermath
     from confirmations.standing import Standing
 
-State = Literal["waiting", "approved", "rejected", "timed_out", "lost", "resolved"]
+State = Literal["waiting", "approved", "rejected", "stopped", "timed_out", "lost", "resolved"]
 
 RISKS: tuple[Risk, ...] = tuple(reversed(get_args(Risk)))  # the gravest first
 TIMED_OUT = "Request timed out"  # the gateway's reason when nobody answered
+WITH_ITS_RUN = "The answer that asked for it was stopped."  # ours, where nobody rejected: gateways know no other word
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def item_of(
         provider_name=shown(confirmation.provider_name or names.providers.get(confirmation.provider_id, "")),
         end_user=shown(confirmation.end_user),
         asker=shown(names.who(confirmation.end_user)),
-        answered_by=shown(confirmation.answered_by),
+        answered_by="" if state == "stopped" else shown(confirmation.answered_by),
         answerer=shown(names.who(confirmation.answered_by)),
         tenant=shown(confirmation.tenant),
         risk=confirmation.risk,
@@ -190,6 +191,8 @@ def state_of(confirmation: Confirmation) -> State:
             return "approved"
         case "rejected" if not confirmation.answered_by and confirmation.reason == TIMED_OUT:
             return "timed_out"
+        case "rejected" if _went_with_its_run(confirmation):
+            return "stopped"
         case "rejected":
             return "rejected"
         case "expired":
@@ -197,11 +200,18 @@ def state_of(confirmation: Confirmation) -> State:
     return "waiting"
 
 
+def _went_with_its_run(confirmation: Confirmation) -> bool:
+    """Portico let go of it for whoever asked, who stopped the answer that made the call."""
+    return confirmation.reason == WITH_ITS_RUN and confirmation.answered_by in ("", confirmation.end_user)
+
+
 def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool | None = None) -> str:
     """One sentence: "Rejected by Bo Adler: too broad"."""
     state = state_of(confirmation)
     if state == "timed_out":
         return NOBODY
+    if state == "stopped":
+        return STOPPED
     if state == "waiting":
         return LOST
     said = "Approved" if state == "approved" else "Rejected"
@@ -231,13 +241,14 @@ def unreadable_sentence(number: int) -> str:
     }
 
 
-def doubt_of(who: str, *, approve: bool, said: str) -> str:
+def doubt_of(who: str, *, approve: bool, said: str, is_stop: bool = False) -> str:
     """For a call of which the gateway took an answer of this person, and has another on record: `said`, in words."""
-    mine = "approval" if approve else "rejection"
+    mine = "stop" if is_stop else "approval" if approve else "rejection"
     return f"Cannot be sure: the gateway took {shown(who)}'s {mine} and another answer; its record says “{said}”"
 
 
 OWN_REQUEST = ", who asked for it"
+STOPPED = "Stopped: the answer that asked for it was stopped"
 NOBODY = "Timed out: nobody answered in time"
 NOTHING_RAN = "nobody was waiting any more: nothing ran"
 LOST = "Lost by the gateway: it no longer holds this call, so nothing can run"

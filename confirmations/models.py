@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
@@ -10,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from confirmations.items import doubt_of, state_of
+from confirmations.items import WITH_ITS_RUN, doubt_of, state_of
 from gateway import Confirmation
 
 ANSWERED_WITHIN = timedelta(seconds=10)  # from the click to the record
@@ -29,6 +30,7 @@ class Decision(models.Model):
         APPROVED = "approved", "Approved"
         NOTHING_RAN = "nothing ran", "Approved, but nothing ran"
         REJECTED = "rejected", "Rejected"
+        STOPPED = "stopped", "Stopped with the answer that asked for it"
         ALREADY = "already resolved", "Already resolved by somebody else"
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled before it was sent"
@@ -225,10 +227,22 @@ def doubt_about(gateway: str, record: Confirmation, said: str) -> str:
     if unsure is not None:
         return unsure
     # The gateway may write another answer down later than it took ours.
-    taken = decisions.filter(kind__in=(Decision.Kind.APPROVED, Decision.Kind.REJECTED)).first()
+    kinds = (Decision.Kind.APPROVED, Decision.Kind.REJECTED, Decision.Kind.STOPPED)
+    taken = decisions.filter(kind__in=kinds).first()
     if taken is None or taken.approve == (state_of(record) == "approved"):
         return ""
-    return doubt_of(taken.who_name, approve=taken.approve, said=said)
+    is_stop = taken.kind == Decision.Kind.STOPPED
+    return doubt_of(taken.who_name, approve=taken.approve, said=said, is_stop=is_stop)
+
+
+def with_its_reason(gateway: str, record: Confirmation) -> Confirmation:
+    """The same with our own reason, where a gateway that keeps none tells of a call that went with its run."""
+    if state_of(record) != "rejected" or record.reason or record.answered_by not in ("", record.end_user):
+        return record
+    stopped = Decision.objects.filter(
+        gateway=gateway, confirmation_id=record.id, who=record.end_user, kind=Decision.Kind.STOPPED
+    )
+    return replace(record, reason=WITH_ITS_RUN) if stopped.exists() else record
 
 
 def is_being_answered(gateway: str, confirmation_id: str) -> bool:

@@ -16,7 +16,7 @@ from confirmations.items import (
     state_of,
     verdict_of,
 )
-from confirmations.models import did_run, doubt_about
+from confirmations.models import did_run, doubt_about, with_its_reason
 from confirmations.standing import standings
 from gateway import Confirmation, Gateway
 
@@ -42,6 +42,8 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
     book.find(gateway, [record])
     after = None
     if state not in ("waiting", "lost"):
+        record = with_its_reason(identity.gateway, record)
+        state = state_of(record)
         ran = did_run(identity.gateway, record.id)
         doubt = doubt_about(identity.gateway, record, verdict_of(record, book.names, me=""))
         verdict = verdict or doubt or verdict_of(record, book.names, identity.person, ran=ran)

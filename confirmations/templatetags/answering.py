@@ -78,7 +78,7 @@ def approval_in_vain(context: Context, item: Item) -> str:
         if hold.state == "cancelled":
             return f"Your approval was cancelled before it was sent: {hold.why}."
         return "" if item.state == "approved" else "Your approval had not been sent, and is not sent any more."
-    if item.state == "rejected" and is_first_approval_of(user, item.id):
+    if item.state in ("rejected", "stopped") and is_first_approval_of(user, item.id):
         return "Your approval, the first of two, was not sent."
     return ""
 

@@ -117,6 +117,8 @@ def _decision(decision: Decision, identity: Identity) -> dict[str, Any]:
     match Kind(decision.kind):
         case Kind.APPROVED | Kind.REJECTED | Kind.NOTHING_RAN as kind:
             did, outcome = kind.label.lower(), ""
+        case Kind.STOPPED:
+            did, outcome = "stopped the answer that asked for it", ""
         case Kind.FIRST | Kind.CANCELLED | Kind.UNSURE:
             did = "approved" if decision.approve else "rejected"
         case _:
@@ -128,6 +130,6 @@ def _decision(decision: Decision, identity: Identity) -> dict[str, Any]:
         "who_id": shown(decision.who),
         "is_own_request": decision.who == decision.end_user and not is_mine,
         "did": did,
-        "reason": shown(decision.reason),
+        "reason": "" if decision.kind == Kind.STOPPED else shown(decision.reason),
         "outcome": shown(outcome[:1].upper() + outcome[1:]),
     }

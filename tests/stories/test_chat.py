@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import held
+from tests.stories.approving import held, live_page
 from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
 
 Arrive = Callable[..., Visitor]
@@ -300,10 +301,34 @@ def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor,
     eventually(lambda: len(gateway.report()["held"]) > len(before))
     [call] = set(gateway.report()["held"]) - before
     page = ana.posts(f"/runs/{run}/cancel/", page=path)
-    assert "Rejected with it: delete_file." in plain(page.text)
-    assert "Stopped by you. Rejected with it: delete_file." in transcript(ana.reads(path))
+    assert "Stopped with it: delete_file." in plain(page.text)
+    assert "Stopped by you. Stopped with it: delete_file." in transcript(ana.reads(path))
     assert gateway.report()["answers"][call] == "reject"
     assert "/meeting-notes.md" in gateway.report()["files"]["user@example.com"]
+
+
+def test_nobody_is_said_to_have_rejected_a_call_that_went_with_its_answer(ana: Visitor, gateway: Embedded) -> None:
+    before = set(gateway.report()["held"])
+    path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
+    eventually(lambda: len(gateway.report()["held"]) > len(before))
+    [call] = set(gateway.report()["held"]) - before
+    told = "Stopped: the answer that asked for it was stopped"
+    with live_page(ana) as desk:
+        desk.sees(lambda page: call in page.items)
+        ana.posts(f"/runs/{run}/cancel/", page=path)
+        desk.reads(call, told)
+    item = f"/confirmations/{call}/"
+    late = plain(ana.posts(f"{item}confirm/", page=item, reason="", tool_name="").text)
+    for shown in (plain(ana.reads(item)), late, plain(ana.reads("/confirmations/history/?state=stopped"))):
+        assert told.lower() in shown.lower()  # "This was already resolved: stopped: …"
+        assert "ejected by you" not in shown
+    history = plain(ana.reads("/confirmations/history/"))
+    assert "You stopped the answer that asked for it" in history
+    assert "You rejected: The answer" not in history
+    first = next(line for line in ana.reads("/confirmations/history/decisions.jsonl").splitlines() if call in line)
+    assert json.loads(first)["kind"] == json.loads(first)["outcome"] == "stopped"
+    rejected = ana.reads("/confirmations/history/decisions.jsonl?decision=reject")
+    assert '"kind":"stopped"' not in rejected
 
 
 def test_stop_names_what_may_wait_for_the_answer_and_rejects_none_of_it(ana: Visitor, gateway: Embedded) -> None:
