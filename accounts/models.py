@@ -89,3 +89,19 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field} of {self.page}"
+
+
+class Process(models.Model):
+    """A process of Portico that has, or had, something in hand: see `processes`."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    place = models.CharField(max_length=200, blank=True)  # the machine, since it started; empty: not known
+    pid = models.PositiveIntegerField()
+    born = models.CharField(max_length=30, blank=True)  # as the system of that machine counts
+    beats = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "confirmations_process"  # where it was before: the rows stay, and so does who refers to them
+
+    def __str__(self) -> str:
+        return self.id

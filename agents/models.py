@@ -107,7 +107,7 @@ class Run(models.Model):
     resume: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     """The answers to an earlier run's interrupts that this one goes on with."""
     events = models.PositiveIntegerField(default=0)  # numbered events that followers were sent
-    process = models.CharField(max_length=32, blank=True)  # that works on it, see `confirmations.processes`
+    process = models.CharField(max_length=32, blank=True)  # that works on it, see `accounts.processes`
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 

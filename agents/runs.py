@@ -25,7 +25,7 @@ from django.db import DatabaseError, DataError, Error, IntegrityError, close_old
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts import bus
+from accounts import bus, processes
 from accounts.models import cut
 from accounts.sessions import opened, sealed
 from agents import interrupts, pieces, shared
@@ -34,8 +34,6 @@ from agents.models import Run
 from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part
-from confirmations import processes
-from confirmations import watch as confirmations_watch
 from confirmations.signals import caller_left
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
@@ -483,10 +481,10 @@ async def finish_all() -> None:
 
 
 def watch() -> None:
-    """Find runs that nobody works on any more, and purge; once a process. The confirmations' watch tells who lives."""
+    """Find runs that nobody works on any more, and purge; once a process."""
     global _watch  # noqa: PLW0603
     bus.start()
-    confirmations_watch.start()
+    processes.start()
     if _watch is None or _watch.done():
         _watch = asyncio.create_task(_keep_watch(), name="runs", context=contextvars.Context())
 

@@ -14,12 +14,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import limits
+from accounts import limits, processes
 from accounts.models import User, cut
 from agents import interrupts, runs
 from agents.models import Conversation, KnownAgent, Message, Run, fitting, size_of_answers
 from agents.transcript import as_messages, every
-from confirmations import processes
 from confirmations.signals import tell_pages
 from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut

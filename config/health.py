@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.templatetags.static import static
 
-from accounts import bus
+from accounts import bus, processes
 from accounts.sessions import opened, sealed
 from accounts.streaming import guarded
 from gateway import Gateway
@@ -31,6 +31,11 @@ FATAL = {
     "static files": ("missing", "silent"),
 }
 """What makes every page fail. The rest is told, but Portico explains it itself, or works without."""
+
+OTHERS = (
+    "another process uses this database without Redis: what happens in the other one is shown late,"
+    " and an answer there cannot be stopped from here"
+)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGI = dict[str, Any]
@@ -128,6 +133,16 @@ def _static_files() -> str:
     return "ok"
 
 
+def _processes() -> str:
+    """Without Redis there is to be one process; two spoil nothing, but do not tell each other what happens."""
+    if bus.is_shared():
+        return "ok"
+    try:
+        return OTHERS if processes.others_alive() else "ok"
+    finally:
+        connection.close()
+
+
 def _gateway() -> str:
     return "ok" if Gateway(settings.GATEWAY_URL).is_alive() else "away"
 
@@ -137,6 +152,7 @@ LOOKS = {
     "redis": Look(_redis),
     "keys": Look(_keys),
     "static files": Look(_static_files),
+    "processes": Look(_processes),
     "gateway": Look(_gateway),
 }
 ALWAYS_TOLD = ("database", "redis", "gateway")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import get_resolver
 
-from accounts import bus
+from accounts import bus, processes
 from agents import runs
 from confirmations import holds
 from confirmations import watch as confirmations_watch
@@ -29,7 +29,8 @@ async def lifespan(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCal
         elif message["type"] == "lifespan.shutdown":
             await holds.finish_all()
             await runs.finish_all()
-            await confirmations_watch.stop()  # until then others are told that this process lives
+            await confirmations_watch.stop()
+            await processes.stop()  # until then others are told that this process lives
             await close_all()
             await streams.close()
             await bus.stop()

@@ -23,10 +23,11 @@ from django.db import Error, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts import processes
 from accounts.characters import shown
 from accounts.models import User
 from accounts.sessions import lasts, name_of, watch_end
-from confirmations import processes, standing
+from confirmations import standing
 from confirmations.decisions import Answerer, Decided, Given, already, as_held, send
 from confirmations.hub import decided, now_of
 from confirmations.items import expires_at, state_of

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts.models import Process
 from confirmations.items import WITH_ITS_RUN, doubt_of, state_of
 from gateway import Confirmation
 
@@ -92,19 +93,6 @@ class ChainHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.hash}"
-
-
-class Process(models.Model):
-    """A process of Portico that has, or had, answers in hand: see `processes`."""
-
-    id = models.CharField(max_length=32, primary_key=True)
-    place = models.CharField(max_length=200, blank=True)  # the machine, since it started; empty: not known
-    pid = models.PositiveIntegerField()
-    born = models.CharField(max_length=30, blank=True)  # as the system of that machine counts
-    beats = models.PositiveBigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return self.id
 
 
 class Answering(models.Model):

@@ -10,11 +10,10 @@ from typing import Literal
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts import bus
+from accounts import bus, processes
 from accounts.characters import shown
 from accounts.models import User
 from agents.api import left_behind
-from confirmations import processes
 from confirmations.items import OWN_REQUEST
 from confirmations.models import Claim, FirstApproval, Hold
 from gateway import Confirmation

@@ -12,8 +12,8 @@ from functools import partial
 from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import processes
 from accounts.models import User
-from confirmations import processes
 from confirmations.models import Answering
 from confirmations.record import Evidence, Kind, record, storable
 from gateway.errors import GatewayError

@@ -11,22 +11,24 @@ from contextvars import Context
 from channels.db import database_sync_to_async
 from django.db import Error
 
-from confirmations import claims, holds, processes, turns
+from accounts import processes
+from confirmations import claims, holds, turns
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0  # seconds
 PURGE_EVERY = 3600.0  # seconds
 
-_looking = ThreadPoolExecutor(1, thread_name_prefix="confirmations-look")  # its own: a beat waits for nothing else
+_looking = ThreadPoolExecutor(1, thread_name_prefix="confirmations-look")  # its own: it waits for no page
 _purged: float | None = None
 
 _watch: asyncio.Task[None] | None = None
 
 
 def start() -> None:
-    """Once a process."""
+    """Once a process; and with it the beats that tell others that this one lives."""
     global _watch  # noqa: PLW0603
+    processes.start()
     if _watch is None or _watch.done():
         _watch = asyncio.create_task(_keep_looking(), name="confirmations watch", context=Context())
 
@@ -48,9 +50,6 @@ async def _keep_looking() -> None:
 
 def look() -> None:
     try:
-        processes.introduce()
-        processes.beat()
-        processes.listen()
         turns.write_late()
         for hold, why in list(holds.left()):
             holds.bury(hold, why)

@@ -15,9 +15,10 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import User
-from confirmations import holds, processes, turns
-from confirmations.models import Answering, FirstApproval, Hold, Process
+from accounts import processes
+from accounts.models import Process, User
+from confirmations import holds, turns
+from confirmations.models import Answering, FirstApproval, Hold
 from gateway import Person
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
@@ -265,6 +266,37 @@ def test_a_process_elsewhere_is_given_up_when_its_beats_end(monkeypatch: pytest.
     eventually(is_silent)
     Process.objects.filter(pk=row.pk).update(beats=1)
     assert not is_silent()
+
+
+@pytest.mark.django_db
+def test_a_process_that_had_nothing_in_hand_is_heard_of_before_it_has() -> None:
+    mine = processes.this_process()
+    for _ in range(2):
+        processes.beat()
+    beats = Process.objects.get(pk=mine.pk).beats
+    assert beats >= 2
+    Process.objects.all().delete()  # somebody took this process for silent, as while its machine slept
+    processes.beat()
+    assert Process.objects.filter(pk=mine.pk).exists()
+
+
+@pytest.mark.django_db
+def test_what_lives_on_this_machine_is_not_given_up_for_its_silence(
+    monkeypatch: pytest.MonkeyPatch, other: subprocess.Popen[bytes]
+) -> None:
+    monkeypatch.setattr(processes, "SILENT", 0.2)
+    place = processes.this_process().place
+    Process.objects.create(pk="here", place=place, pid=other.pid)
+    Process.objects.create(pk="elsewhere", place="another machine", pid=other.pid)
+
+    def state_of(process: str) -> str:
+        processes.listen()
+        return processes.states_of([process])[process]
+
+    processes.listen()
+    eventually(lambda: state_of("elsewhere") == "silent")
+    assert state_of("here") == "alive"
+    assert state_of("never seen") == "gone"
 
 
 def old(user: User, state: Hold.State, days: int, **facts: object) -> Hold:

@@ -231,8 +231,19 @@ def test_two_processes_without_redis_know_of_each_other_and_say_so(gateway_of_tw
     assert "Portico was restarted" not in there.reads(path)
     assert first.process
     eventually(lambda: f"(process id {first.process.pid})" in log.read_text())  # type: ignore[union-attr]
-    first.kill()
+    assert all("without Redis" in here.gets(f"{one.url}/readyz").json()["processes"] for one in (first, second))
+    own = there.posts(f"/agents/{ids.STORYTELLER}/", message="everything about deserts")
+    path_there = own.url.removeprefix(second.url)
+    with ThreadPoolExecutor(1) as threads:
+        followed = threads.submit(lambda: list(events_of(there, run)))
+        eventually(lambda: "deserts" in transcript(here.reads(path_there)).split("everything about deserts")[1])
+        first.kill()
+        assert followed.result()[-1][2]["status"] == "interrupted"
     assert "Interrupted: Portico was restarted" in transcript(there.reads(path))
+    assert "Interrupted" not in transcript(there.reads(path_there))
+    there.posts(f"/runs/{run_of(own.text)}/cancel/", page=path_there)
+    assert "Stopped by you" in transcript(there.reads(path_there))
+    eventually(lambda: "processes" not in there.gets("/readyz").json())
     here.session.close()
     there.session.close()
     second.close()

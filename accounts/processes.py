@@ -1,27 +1,37 @@
 """Which processes of Portico live: what a living one has in hand is never taken for a dead one's.
 
-On one machine the system knows. Of a process on another, silence tells: it counts its beats in the database while it
-has something in hand, and is given up when whoever looks has seen no new beat for `SILENT`, through looks that worked.
+On one machine the system knows. Of a process on another, silence tells: each counts its beats in the database, and is
+given up when whoever looks has seen no new beat for `SILENT`, through looks that worked and beats of its own that were
+taken: a database that is away, locked or full is so for others, too.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import Context
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 from uuid import uuid4
 
+from channels.db import database_sync_to_async
+from django.db import Error
 from django.db.models import F
 
-from confirmations.models import Process
+from accounts.models import Process
 
+logger = logging.getLogger(__name__)
+
+BEAT_EVERY = 2.0  # seconds
 SILENT = 20.0  # seconds
 
 State = Literal["alive", "gone", "silent"]
@@ -32,8 +42,9 @@ _in_hand: Counter[tuple[str, str, str]] = Counter()  # what kind of thing, gatew
 _lock = Lock()
 _heard: dict[str, tuple[int, float]] = {}  # by process: its last beat, and when it was first seen
 _looked = 0.0
-_introduced = 0  # the process id that did
 _beating: dict[str, float] = {}  # by process: when a beat of it was last seen to be new
+_beating_thread = ThreadPoolExecutor(1, thread_name_prefix="processes")  # its own: a beat waits for nothing else
+_watch: asyncio.Task[None] | None = None
 
 
 def my_id() -> str:
@@ -46,12 +57,37 @@ def this_process() -> Process:
     return Process.objects.get_or_create(pk=my_id(), defaults=facts)[0]
 
 
-def introduce() -> None:
-    """Have a row, once: other processes on this database are to know of this one, also while it has nothing in hand."""
-    global _introduced  # noqa: PLW0603
-    if _introduced != os.getpid():
-        this_process()
-        _introduced = os.getpid()
+def start() -> None:
+    """Let others know of this process, and hear of them; once a process."""
+    global _watch  # noqa: PLW0603
+    if _watch is None or _watch.done():
+        _watch = asyncio.create_task(_keep_beating(), name="processes", context=Context())
+
+
+async def stop() -> None:
+    if _watch is not None:
+        _watch.cancel()
+        await asyncio.wait([_watch])
+
+
+async def _keep_beating() -> None:
+    while True:
+        try:
+            await database_sync_to_async(beat_and_listen, thread_sensitive=False, executor=_beating_thread)()
+        except Error as exc:
+            logger.warning("the beat of this process was not taken: %r", exc)
+        except Exception:
+            logger.exception("the processes do not hear of each other")
+        await asyncio.sleep(BEAT_EVERY)
+
+
+def beat_and_listen() -> None:
+    try:
+        beat()
+        listen()
+    except Error:
+        forget_heard()
+        raise
 
 
 @contextmanager
@@ -83,10 +119,9 @@ def is_in_hand(kind: str, gateway: str, confirmation_id: str) -> bool:
 
 
 def beat() -> None:
-    with _lock:
-        is_busy = bool(_in_hand)
-    if is_busy:
-        Process.objects.filter(pk=my_id()).update(beats=F("beats") + 1)
+    """Also with nothing in hand: what is taken up a moment later must not be taken for a silent process's."""
+    if not Process.objects.filter(pk=my_id()).update(beats=F("beats") + 1):
+        this_process()
 
 
 def listen() -> None:
@@ -132,9 +167,9 @@ def _is_near(process: Process) -> bool:
 
 
 def is_silent(process: Process) -> bool:
-    """Whether nobody has heard of it for too long."""
+    """Whether nobody has heard of it for too long, as of the last look."""
     heard = _heard.get(process.pk)
-    return heard is not None and time.monotonic() - heard[1] > SILENT
+    return heard is not None and _looked - heard[1] > SILENT
 
 
 def states_of(ids: Iterable[str]) -> dict[str, State]:
@@ -147,7 +182,7 @@ def states_of(ids: Iterable[str]) -> dict[str, State]:
 def _state_of(process: Process) -> State:
     if is_gone(process):
         return "gone"
-    return "silent" if is_silent(process) else "alive"
+    return "silent" if is_silent(process) and not _is_near(process) else "alive"
 
 
 def others_alive() -> list[Process]:
@@ -162,9 +197,10 @@ def others_alive() -> list[Process]:
 
 def purge() -> None:
     """Forget processes that died and left nothing behind."""
-    for process in Process.objects.filter(hold=None, answering=None).exclude(pk=my_id()):
+    nothing = {f"{relation.field.related_query_name()}__isnull": True for relation in Process._meta.related_objects}
+    for process in Process.objects.filter(**nothing).exclude(pk=my_id()):
         if is_gone(process) or is_silent(process):
-            Process.objects.filter(pk=process.pk, hold=None, answering=None).delete()
+            Process.objects.filter(pk=process.pk, **nothing).delete()
 
 
 @cache
