@@ -75,7 +75,7 @@ def tell(kind: str, payload: Any) -> None:
         try:
             _client().publish(_channel(), json.dumps([kind, payload]))
             return
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, OSError, ValueError):  # or what the client makes of a server that is no Redis
             _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)
     _hearers[kind](payload)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -74,3 +77,46 @@ def until_up(ask: object, refusal: type[Exception]) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+class Line:
+    """A TCP line to a server of this machine, which can fall silent without a word, or lead to something else."""
+
+    def __init__(self, port: int) -> None:
+        self.is_silent = False
+        self.says: bytes = b""  # in the server's place, to whatever it is told
+        self._server_port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(client)
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._server_port)) as server:
+            while True:
+                for end in select.select([client, server], [], [])[0]:
+                    try:
+                        data = end.recv(64 * 1024)
+                        if not data:
+                            return
+                        if self.says and end is client:
+                            client.sendall(self.says)
+                        elif not (self.is_silent or self.says):
+                            (server if end is client else client).sendall(data)
+                    except OSError:
+                        return
+
+    def close(self) -> None:
+        self._listener.close()
+        for client in self._open:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ import redis
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor, wait_until_up
-from tests.servers import postgres_server, redis_server
+from tests.servers import Line, postgres_server, redis_server
 from tests.stories.approving import open_page
 from tests.stories.following import events_of, eventually, plain, run_of, transcript, watched
 
@@ -29,10 +31,27 @@ def gateway_of_two() -> Iterator[Embedded]:
 
 
 @pytest.fixture(scope="module")
-def both(gateway_of_two: Embedded) -> Iterator[tuple[Portico, Portico]]:
-    with redis_server() as redis_url, postgres_server() as database_url:
-        settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "GATEWAY_AGENTS": ids.STORYTELLER}
-        first, second = (Portico(gateway_of_two.url, **settings) for _ in range(2))
+def redis_of_two() -> Iterator[str]:
+    with redis_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def line(redis_of_two: str) -> Iterator[Line]:
+    """The second process reaches Redis by it."""
+    line = Line(int(redis_of_two.removesuffix("/0").rpartition(":")[2]))
+    yield line
+    line.close()
+
+
+@pytest.fixture(scope="module")
+def both(gateway_of_two: Embedded, redis_of_two: str, line: Line) -> Iterator[tuple[Portico, Portico]]:
+    with postgres_server() as database_url:
+        settings = {"DATABASE_URL": database_url, "GATEWAY_AGENTS": ids.STORYTELLER}
+        first, second = (
+            Portico(gateway_of_two.url, **settings, REDIS_URL=address)
+            for address in (redis_of_two, f"redis://127.0.0.1:{line.port}/0")
+        )
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=first.environment, check=True)
         yield first, second
         first.close()
@@ -189,6 +208,59 @@ def test_a_full_redis_keeps_no_end_from_who_follows_at_another_process(two: tupl
         text, status = followed_elsewhere(two, "quarries", lambda _: None)
     assert status == "finished"
     assert "quarries" in text
+
+
+TROUBLES = ["full", "frozen", "silent", "nonsense", "unfinished nonsense", "an HTTP server"]
+NONSENSE = {
+    "nonsense": b"+OK\r\n:seven\r\n",
+    "unfinished nonsense": b"$5\r\nab",
+    "an HTTP server": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@contextmanager
+def troubled(trouble: str, address: str, line: Line) -> Iterator[None]:
+    with ExitStack() as well, redis.Redis.from_url(address) as client:
+        if trouble == "full":
+            well.enter_context(full(address))
+        elif trouble == "frozen":
+            pid = client.info()["process_id"]
+            well.callback(os.kill, pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGSTOP)
+        elif trouble == "silent":
+            line.is_silent = True
+            well.callback(setattr, line, "is_silent", False)
+        else:
+            line.says = NONSENSE[trouble]
+            well.callback(setattr, line, "says", b"")
+        yield
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_whatever_is_wrong_with_redis_the_end_is_seen_soon_after_it_is_kept(
+    two: tuple[Portico, Portico], redis_of_two: str, line: Line, trouble: str
+) -> None:
+    here = Visitor(two[0])
+    here.signs_in("user@example.com")
+    there = at(here, two[1])
+    page = here.posts(f"/agents/{ids.STORYTELLER}/", message="short, about harbours")
+    run = run_of(page.text)
+    with ThreadPoolExecutor(2) as threads:
+        early = events_of(there, run)
+        next(early)
+        with troubled(trouble, redis_of_two, line):
+            own = threads.submit(watched, here, run)
+            late = threads.submit(watched, there, run)
+            assert own.result()[1] == "finished"
+            kept_at = time.monotonic()
+            *_, (_, _, end) = early
+            assert end["status"] == "finished"
+            text, status = late.result()
+            assert (status, "harbours" in text) == ("finished", True)
+            assert time.monotonic() - kept_at < 6
+    eventually(lambda: there.gets("/readyz").status_code == 200)
+    here.session.close()
+    there.session.close()
 
 
 @pytest.mark.parametrize("number", ["5-0", "999999999999-7"])
