@@ -55,8 +55,43 @@ async function answered(section) {
     await new Promise(done => document.addEventListener("htmx:afterRequest", () => setTimeout(done), { once: true }))
 }
 
-/** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay. Never between the press of a button
-    and its release, which would swallow the click, nor before an answer that was sent from it has come back. */
+const rejectOf = section => section.querySelector("[data-give=reject]")
+const topOf = element => element.getBoundingClientRect().top
+
+function scrollerOf(element) {
+  for (let one = element.parentElement; one; one = one.parentElement)
+    if (/auto|scroll/.test(getComputedStyle(one).overflowY)) return one
+  return document.scrollingElement
+}
+
+/** Where Reject was in the window; undefined when nobody can be aiming at it. */
+function aimOf(section) {
+  const button = rejectOf(section)
+  const top = button && topOf(button)
+  return top > 0 && top < innerHeight ? top : undefined
+}
+
+/** Whoever aims at Reject hits it, whatever came above it: it goes back to where it was; where that cannot be scrolled, room is made. */
+function steady(section, aim) {
+  const button = aim !== undefined && rejectOf(section)
+  if (!button) return
+  const scroller = scrollerOf(section)
+  const goBack = () => {
+    scroller.scrollTop += Math.round(topOf(button) - aim)
+    return Math.round(topOf(button) - aim)
+  }
+  const rest = goBack()
+  if (rest < 0) (section.querySelector("[data-answering]") ?? section).style.marginBlockStart = `${-rest}px`
+  if (rest <= 0) return
+  const room = rest + scroller.clientHeight // more than enough
+  section.style.marginBlockEnd = `${room}px`
+  goBack()
+  const spare = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop
+  section.style.marginBlockEnd = `${Math.max(0, room - spare)}px`
+}
+
+/** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay, and Reject where it was. Never between the
+    press of a button and its release, which would swallow the click, nor before an answer that was sent from it has come back. */
 export async function replaceKeeping(old, fresh) {
   await lifted
   await answered(old)
@@ -75,7 +110,9 @@ export async function replaceKeeping(old, fresh) {
   fresh.querySelectorAll("details").forEach((details, index) => (details.open = open[index] ?? details.open))
   fresh.querySelector("[data-comparison]")?.replaceChildren(...(old.querySelector("[data-comparison]")?.childNodes ?? []))
   const name = focused && nameOf(focused)
+  const aim = aimOf(old)
   old.replaceWith(fresh)
+  steady(fresh, aim)
   window.htmx?.process(fresh)
   if (!focused) return
   const again = [...fresh.querySelectorAll("input, textarea, button, summary, a")].find(element => nameOf(element) === name)

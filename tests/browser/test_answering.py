@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
 from embedded import ids
@@ -162,6 +163,31 @@ def test_a_rejection_within_the_pause_of_anothers_approval_always_wins(come: Com
         assert call not in demo_gateway.report()["ran"]
         expect(call_of(approver, call)).to_contain_text("Rejected by Olu Ojo")
         expect(call_of(approver, call)).to_contain_text("Your approval was cancelled before it was sent: Olu Ojo")
+
+
+@in_one_dialect
+@pytest.mark.parametrize(
+    ("width", "height", "risk"),
+    [(1280, 720, "high"), (1280, 1400, "high"), (1280, 1400, "critical"), (1280, 720, "critical"), (360, 740, "high")],
+)
+def test_a_pointer_that_aims_at_reject_hits_it_whatever_anothers_approval_adds(
+    come: Come, demo_gateway: Embedded, width: int, height: int, risk: str
+) -> None:
+    approver, rejecter = come("admin"), come("operator", width=width, height=height)
+    call = held(demo_gateway, ANA, "send_money", risk, AGENT)
+    for page in (approver, rejecter):
+        opens(page, f"/confirmations/{call}/")
+    section = call_of(rejecter, call)
+    section.get_by_label("Reason").fill("no")
+    place = section.get_by_role("button", name="Reject").bounding_box()
+    assert place
+    for field, typed in (("Name of the tool", "send_money"), ("Reason", "yes")) if risk == "critical" else ():
+        call_of(approver, call).get_by_label(field).fill(typed)
+    approves(approver, call)
+    expect(section).to_contain_text("approved this. Until it is sent")
+    rejecter.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(section).to_contain_text("Rejected by you: no")
+    assert call not in demo_gateway.report()["ran"]
 
 
 @in_one_dialect
