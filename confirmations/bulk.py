@@ -17,6 +17,7 @@ from gateway import Confirmation, Risk
 from gateway.errors import GatewayError, SignedOut
 
 MOST = 25
+NOT_ANSWERED = "Not answered: your session ended before it. Please sign in again."
 
 
 class Chosen(NamedTuple):
@@ -120,16 +121,24 @@ def _facts(call: Confirmation, names: Names) -> list[Fact]:
 def answer_each(
     by: Answerer, chosen: Sequence[Chosen], *, approve: bool, reason: str, seen: Mapping[str, str]
 ) -> list[Told]:
-    """One after the other, each like a single answer. Raises NotTaken when they may not be answered together.
+    """One after the other, each like a single answer. Raises NotTaken when they may not be answered together, and
+    SignedOut when none of them was answered.
 
     `seen` is {id: hash of the item as it was shown}; nothing of those that a program answers.
     """
     calls = together(by, chosen)
     sort = sort_of(calls[0]) if calls else Sort("", "", "")
-    return [
-        _answer(by, one, Given(approve, reason, seen.get(one.id, ""), arguments_hash=one.arguments_hash, sort=sort))
-        for one in chosen
-    ]
+    told: list[Told] = []
+    for one in chosen:
+        given = Given(approve, reason, seen.get(one.id, ""), arguments_hash=one.arguments_hash, sort=sort)
+        try:
+            told.append(_answer(by, one, given))
+        except SignedOut:
+            if not told:
+                raise
+            # Nobody asked for the others, and what became of those before has to be said all the same.
+            return told + [Told(rest.id, NOT_ANSWERED, "warning") for rest in chosen[len(told) :]]
+    return told
 
 
 def _answer(by: Answerer, one: Chosen, given: Given) -> Told:

@@ -19,9 +19,9 @@ from confirmations import answering, claims
 from confirmations.answering import Changed
 from confirmations.decisions import Answerer, Outcome
 from confirmations.forms import AnswerForm
-from confirmations.identity import Identity
+from confirmations.identity import Identity, NameBook
 from confirmations.items import Item
-from confirmations.reading import read
+from confirmations.reading import item_as_shown, read
 from confirmations.turns import NotTaken
 from confirmations.views.desk import desk
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
@@ -109,7 +109,7 @@ def _before_an_answer(request: SignedInRequest, confirmation_id: str, act: Calla
     if request.htmx:
         try:
             return render(request, "confirmations/_detail.html", {"item": _item(request, confirmation_id)})
-        except GatewayUnavailable as exc:  # done all the same
+        except GatewayError as exc:  # done all the same
             told = f"{sentence} How the call stands cannot be read right now."
             return HttpResponse(told, content_type="text/plain", status=exc.status)
     keep_draft(request.user, _path(confirmation_id), request.POST)
@@ -141,7 +141,14 @@ def _fragment(request: SignedInRequest, confirmation_id: str, outcome: Outcome) 
         return _not_taken(request, confirmation_id, outcome.sentence, 404)
     if outcome.state == "waiting" and outcome.tone == "warning":
         return _not_taken(request, confirmation_id, outcome.sentence, 202)
-    item = read(request.gateway, Identity.of(request.user, request.kept), confirmation_id)
+    identity = Identity.of(request.user, request.kept)
+    try:
+        item = read(request.gateway, identity, confirmation_id)
+    except GatewayError:  # what became of the answer is known, and is said whatever came after it
+        book = NameBook(identity)
+        book.learn(outcome.confirmation)
+        book.find_people([outcome.confirmation])
+        item = item_as_shown(book, outcome.confirmation)
     if outcome.state != "waiting":
         item = replace(item, state=outcome.state, verdict=outcome.verdict)
     if outcome.tone != "success" and outcome.state != "waiting":

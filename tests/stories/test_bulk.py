@@ -151,3 +151,20 @@ def test_somebody_elses_calls_are_shut(visitor: Any, bo: Visitor, gateway: Embed
     told = posts(gil, items, "approve").text
     assert words(told).count("does not allow you") == 2 and "/files/" not in html.unescape(told)
     assert all(call in gateway.report()["held"] for call in calls)
+
+
+def test_what_was_answered_before_the_session_ended_is_told_and_the_rest_is_not_said_to_be(
+    bo: Visitor, gateway: Embedded
+) -> None:
+    for answer, done, word in (("reject", "reject", "Rejected"), ("approve", "confirm", "Approved")):
+        calls = several(gateway, 4, f"{answer}_with_an_end")
+        items = ticked(bo, *calls)
+        over = {"error": "Unauthorized", "message": "Token expired", "code": "TOKEN_EXPIRED"}
+        room = "confirmations" if gateway.dialect == "guide" else "confirmation"
+        for late in calls[2:]:
+            gateway.dial(fail={"path": f"/api/v1/{room}/{late}", "status": 401, "body": over, "times": 100})
+        told = words(posts(bo, items, answer, "these").text)
+        assert told.count(f"{word}: {answer}_with_an_end") == 2
+        assert told.count("Not answered: your session ended before it. Please sign in again.") == 2
+        gateway.dial(fail=None)
+        assert [gateway.report()["answers"].get(call) for call in calls] == [done, done, None, None]

@@ -457,3 +457,23 @@ def test_a_call_whose_run_broke_off_is_marked(ana: Visitor, bo: Visitor, gateway
         his.reads(call, "The run that asked for this is over", 4 * SOON)
     assert "nobody waits for the answer, and approving it still runs it" in words(bo.reads(f"/confirmations/{call}/"))
     bo.posts(f"/confirmations/{call}/reject/", reason="nobody waits")
+
+
+def test_an_answer_that_was_taken_is_told_though_nothing_can_be_read_after_it(bo: Visitor, gateway: Embedded) -> None:
+    over = {"error": "Unauthorized", "message": "Token expired", "code": "TOKEN_EXPIRED"}
+    for way, fields, verdict in (
+        ("confirm", {}, "Approved by you"),
+        ("reject", {"reason": "no"}, "Rejected by you: no"),
+    ):
+        call = held(gateway, ANA, "send_at_the_end", agent="File manager", way=way)
+        gateway.dial(fail={"path": "/api/v1/audit/logs", "status": 401, "body": over, "times": 100})
+        gateway.dial(fail={"path": "/api/v1/admin/users", "status": 401, "body": over, "times": 100})
+        answer = bo.session.post(
+            f"{bo.portico.url}/confirmations/{call}/{way}/",
+            data={"csrfmiddlewaretoken": bo.csrf_token(), **fields},
+            headers={"HX-Request": "true", "Referer": f"{bo.portico.url}/confirmations/"},
+            timeout=30,
+        )
+        gateway.dial(fail=None)
+        assert answer.status_code == 200 and verdict in words(answer.text), (way, answer.headers)
+        assert gateway.report()["answers"][call] == way
