@@ -12,7 +12,7 @@ from typing import IO, Any, Self
 import requests
 
 ROOT = Path(__file__).parent.parent
-TIMEOUT = 15  # seconds, for starting, stopping and plain calls
+TIMEOUT = 45  # seconds, for starting, stopping and plain calls: more than a busy machine takes
 PASSWORD = "demo"
 
 
