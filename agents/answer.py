@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ag_ui.core import (
@@ -38,6 +38,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents import interrupts, pieces
 from agents.markdown import Blocks
+from agents.models import Approval
+from agents.pieces import Approvals
 from agents.runlog import RunLog
 from agents.thoughts import Segment, Thoughts
 from agents.transcript import (
@@ -49,6 +51,7 @@ from agents.transcript import (
     agent_part,
     as_json,
     copied,
+    every,
     fold,
     kept,
     text_part,
@@ -104,6 +107,7 @@ class Answer:
         self._shown: dict[str, SafeString] = {}  # fragments by key, in the order of the page
         self._stale: dict[str, Part] = {}  # parts that were shown before they grew
         self._shown_last: dict[str, tuple[float, float]] = {}  # by key: when to render it again, seconds that it took
+        self._approvals: dict[str, Approval] = {}  # that ended, by the id of the call
         self._lock = threading.Lock()
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -139,6 +143,19 @@ class Answer:
             with self._lock:
                 self._put_below("shortened", left_out=messages)
 
+    @property
+    def decided(self) -> Collection[str]:
+        """The ids of the calls whose approval has ended."""
+        return self._approvals.keys()
+
+    def decide(self, approvals: Approvals) -> None:
+        """Show on their steps how these approvals ended."""
+        with self._lock:
+            self._approvals |= approvals
+            for part in self._parts:
+                if any(inner.get("id") in approvals for inner in every([part]) if inner["kind"] == "tool"):
+                    self._show(part, at_once=True)
+
     def break_off(self) -> None:
         """Nothing more will come: what was in progress becomes a block, and what did not end says so."""
         with self._lock:
@@ -147,7 +164,7 @@ class Answer:
             asked = interrupts.states(interrupts.opened(self.interrupts))
             for part in [*self._parts, *self._foot.values()]:
                 if part["kind"] != "text" or "role" in part or "name" in part:
-                    self._place(part["key"], pieces.of_part(part, self._agent_id, asked))
+                    self._place(part["key"], pieces.of_part(part, self._agent_id, asked, self._approvals))
             self._stale.clear()
 
     def end(self, data: object) -> None:
@@ -456,7 +473,7 @@ class Answer:
             return
         self._stale.pop(key, None)
         self._growth.settle(part)
-        self._place(key, pieces.of_part(part, self._agent_id, is_open=True))
+        self._place(key, pieces.of_part(part, self._agent_id, approvals=self._approvals, is_open=True))
         ended = time.monotonic()
         self._shown_last[key] = ended + max(SHOW_EVERY, SHOW_SHARE * (ended - started)), ended - started
 

@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from django.conf import settings
 
 from accounts.requests import SignedInRequest
+from agents import approvals
+from agents.approvals import Ended
 from agents.left import left_behind
 from agents.models import Conversation, KnownAgent
 from gateway import Agent, Gateway
 from gateway.errors import MalformedReply, NotAllowed, NotFound
 from gateway.types import LISTS_AGENTS, Rows
 
-__all__ = ["known_agents", "left_behind"]
+__all__ = ["Ended", "approval_ended", "known_agents", "left_behind"]
 
 AT_ONCE = 8  # calls to the gateway
 
@@ -33,6 +35,14 @@ def known_agents(request: SignedInRequest) -> Rows[Agent]:
     agents = Rows(agent for agent in found if isinstance(agent, Agent))
     agents.unreadable = sum(isinstance(agent, MalformedReply) for agent in found)
     return agents
+
+
+def approval_ended(ended: Ended, *, is_first_hand: bool) -> None:
+    """A call that waited for an approval waits no longer: the step that made it says so from now on.
+
+    `is_first_hand`: told by whoever gave the answer, rather than read of a gateway's record.
+    """
+    approvals.keep(ended, is_first_hand=is_first_hand)
 
 
 def _agent(gateway: Gateway, agent_id: str) -> Agent | MalformedReply | None:

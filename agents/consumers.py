@@ -22,7 +22,7 @@ from accounts.checking import may_go_on
 from accounts.sessions import watch_end
 from accounts.streaming import Headers, guarded
 from accounts.visitors import Visitor, visitor_of
-from agents import interrupts, pieces, runs
+from agents import approvals, interrupts, pieces, runs
 from agents.models import Run
 from agents.runlog import UNKNOWN, RunLog, Whole, encoded, snapshot
 from agents.shared import mirrored
@@ -258,9 +258,9 @@ class FollowRun(AsyncConsumer):
     def _render_rest(self, run: Run) -> bytes:
         if self.is_gone:
             return b""
-        html = "".join(
-            pieces.of_answer(run.parts, run.message.conversation.agent_id, interrupts.states(run.interrupts))
-        )
+        ended = approvals.of_runs([run.id]).get(run.id, pieces.NO_APPROVALS)
+        agent_id = run.message.conversation.agent_id
+        html = "".join(pieces.of_answer(run.parts, agent_id, interrupts.states(run.interrupts), ended))
         whole = snapshot(Whole(max(run.events - 1, 0), html, ""))
         ending = pieces.end(run.id, run.status, run.problem, run.detail)
         if run.interrupts:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F
 from django.db.models.functions import Cast, Length
 from django.urls import reverse
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +121,66 @@ class Run(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+
+class Approval(models.Model):
+    """How the approval that a tool call waited for ended, as it was known then: its step shows it."""
+
+    class State(models.TextChoices):
+        APPROVED = "approved"
+        REJECTED = "rejected"
+        STOPPED = "stopped"  # with the answer that asked for it
+        TIMED_OUT = "timed_out"
+        LOST = "lost"  # by the gateway
+        UNSURE = "unsure"  # `note` says why
+
+    FACTS: ClassVar = (
+        *("confirmation_id", "step", "tool", "arguments_hash", "agent_id", "asked_at"),
+        *("state", "at", "who", "who_name", "is_own", "reason", "note"),
+    )
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)  # who asked
+    confirmation_id = models.CharField(max_length=200)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, null=True, related_name="approvals")  # none: not found yet
+    step = models.TextField(blank=True)  # id of the tool call
+    tool = models.TextField()
+    arguments_hash = models.CharField(max_length=64)
+    agent_id = models.TextField(blank=True)
+    asked_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices)
+    at = models.DateTimeField()
+    who = models.CharField(max_length=200, blank=True)  # the gateway's id; empty: nobody
+    who_name = models.TextField(blank=True)
+    is_own = models.BooleanField(default=False)  # whoever asked answered
+    reason = models.TextField(blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "confirmation_id"], name="one_end_an_approval")]
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.state}"
+
+    @property
+    def is_of_today(self) -> bool:
+        return bool(timezone.localdate(self.at) == timezone.localdate())
+
+    @property
+    def sentence(self) -> tuple[str, str]:
+        """What stands before the time, and after it."""
+        why = self.reason
+        match self.state:
+            case self.State.APPROVED | self.State.REJECTED:
+                who = "you" if self.is_own else self.who_name or self.who
+                after = ": ".join(filter(None, (why, self.note)))
+                return f"{self.State(self.state).label}{f' by {who}' if who else ''}", after
+            case self.State.STOPPED:
+                return "Stopped", "the answer that asked for it was stopped"
+            case self.State.TIMED_OUT:
+                return "Timed out", "nobody answered in time"
+            case self.State.LOST:
+                return "Lost by the gateway", "nothing can run"
+        return "Not sure", self.note
 
 
 def size_of_answers(message_ids: Sequence[int]) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 from accounts.models import User
-from agents import drafts, interrupts, pieces, runs
+from agents import approvals, drafts, interrupts, pieces, runs
 from agents.models import Conversation, Message, Run, fitting, size_of_answers
+from agents.pieces import NO_APPROVALS, Approvals
 from agents.search import Hit
 
 LISTED = 100  # conversations beside a chat
@@ -49,6 +50,7 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
     shown = some[::-1]
     edited = set(conversation.messages.filter(replaced_by__in=shown).values_list("replaced_by_id", flat=True))
     begun = drafts.edited(conversation.user, conversation.get_absolute_url())
+    ended = _ended(shown)
     entries = []
     for message in shown:
         is_last = is_end and version is None and message is shown[-1]
@@ -59,6 +61,7 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
             is_edited=message.id in edited,
             may_edit=version is None,
             is_begun=message.id in begun,
+            ended=ended,
         )
     return Window(entries, shown[0].id if len(ids) > count else None, is_end)
 
@@ -70,10 +73,11 @@ def since(conversation: Conversation, message_id: int) -> Window:
         return Window([], None, is_end=True)
     newer = list(flow.filter(id__gte=message_id).prefetch_related("runs"))
     edited = set(conversation.messages.filter(replaced_by__in=newer).values_list("replaced_by_id", flat=True))
+    ended = _ended(newer)
     entries = []
     for message in newer:
         entries += entry_with_answers(
-            conversation, message, is_last=message is newer[-1], is_edited=message.id in edited
+            conversation, message, is_last=message is newer[-1], is_edited=message.id in edited, ended=ended
         )
     return Window(entries, None, is_end=True)
 
@@ -95,8 +99,11 @@ def entry_with_answers(
     is_edited: bool = False,
     may_edit: bool = True,
     is_begun: bool = False,
+    ended: Mapping[uuid.UUID, Approvals] | None = None,
 ) -> list[dict[str, Any]]:
+    """`ended`: how approvals in these answers ended, where that was read already."""
     attempts = [runs.seen_through(run) for run in message.runs.all()]
+    found = _ended([message]) if ended is None else ended
     return [
         {
             "is_mine": True,
@@ -108,11 +115,20 @@ def entry_with_answers(
             "may_edit": may_edit,
             "is_begun": is_begun,
         },
-        *(answer(conversation, run, is_last=is_last and run is attempts[-1]) for run in attempts),
+        *(
+            answer(conversation, run, found.get(run.id, NO_APPROVALS), is_last=is_last and run is attempts[-1])
+            for run in attempts
+        ),
     ]
 
 
-def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dict[str, Any]:
+def _ended(messages: Iterable[Message]) -> Mapping[uuid.UUID, Approvals]:
+    return approvals.of_runs([run.id for message in messages for run in message.runs.all()])
+
+
+def answer(
+    conversation: Conversation, run: Run, ended: Approvals = NO_APPROVALS, *, is_last: bool = True
+) -> dict[str, Any]:
     """A run as `agents/_message.html` shows it: so far, where it is going on, with the number to follow it from."""
     if run.is_open and runs.live(run.id) is None:
         run.refresh_from_db()  # it may have ended just now
@@ -131,7 +147,7 @@ def answer(conversation: Conversation, run: Run, *, is_last: bool = True) -> dic
         whole = runs.whole_so_far(run)
         entry |= {"pieces": [mark_safe(whole.html)], "tail": whole.tail, "after": whole.number}  # noqa: S308
     else:
-        entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id, interrupts.states(run.interrupts))
+        entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id, interrupts.states(run.interrupts), ended)
         entry["end"] = pieces.ending(run.status, run.problem, run.detail, may_retry=is_last)
         entry["asked"] = interrupts.asked(run.interrupts, run.parts) if run.interrupts else None
     return entry

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from agents import markdown, thoughts
-from agents.models import Run
+from agents.models import Approval, Run
 from agents.thoughts import Segment
 from agents.transcript import Part, as_json
 from gateway.canonical import canonical, digest
@@ -40,14 +40,23 @@ STATES = {  # of what an agent does: the class that gives its colour, an icon, w
     "answered": ("done", "check", "Answered"),
     "left": ("stopped", "stop", "Left unanswered"),
     "expired": ("stopped", "clock", "Expired"),
+    "went with its run": ("stopped", "stop", "Stopped"),
+    "lost": ("failed", "warning", "Lost"),
 }
 SHOWN = 20_000  # characters of one value; the page says how many more there are
 SHOWN_LINES = 50  # of an activity, beside its JSON
 SHOWN_IN_AGENT = 100  # parts of a sub-agent, the newest ones
 OPEN_QUESTIONS = {"asking", "approval"}
 Asked = Mapping[str, str]  # how what the agent asked stands: a state by the id of the interrupt, and of its tool call
+Approvals = Mapping[str, Approval]  # that ended, by the id of the tool call
+OVERRULED = {  # what a call's result says, or its lack: nothing ran, whatever an agent makes of it
+    Approval.State.REJECTED: "rejected",
+    Approval.State.TIMED_OUT: "timed out",
+    Approval.State.STOPPED: "went with its run",
+}
 LACKS_START = "The answer did not open with RUN_STARTED."
 NOTHING_ASKED: Asked = {}
+NO_APPROVALS: Approvals = {}
 SUMMARY_LENGTH = 160  # characters of the arguments in a step's one line; the whole stands inside
 
 
@@ -86,11 +95,11 @@ def speaker(part: Part) -> str:
     return " · ".join(filter(None, (ROLES.get(part.get("role", ""), part.get("role", "")), part.get("name", ""))))
 
 
-def step(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeString:
+def step(part: Part, agent_id: str, asked: Asked, approvals: Approvals, *, is_open: bool) -> SafeString:
     """A tool call. While it is open it carries what a confirmation of it can be recognised by."""
     told = told_in_one_line(part["arguments"])
     summary = "" if told == "{}" else told
-    state = state_of_call(part, asked, is_open=is_open)
+    state = state_of_call(part, asked, approvals, is_open=is_open)
     return render_to_string(
         "agents/_step.html",
         {
@@ -105,12 +114,21 @@ def step(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeStrin
                 "fingerprint": digest(told),
             },
             "state": _state(state),
+            "approval": approvals.get(part["id"]),
         },
     )
 
 
-def state_of_call(part: Part, asked: Asked, *, is_open: bool) -> str:
-    """By its result where there is one: gateways tell a rejection as an ordinary one, and a time-out as a rejection."""
+def state_of_call(part: Part, asked: Asked, approvals: Approvals = NO_APPROVALS, *, is_open: bool) -> str:
+    """As its approval ended, where that says that nothing ran; else by its result, as far as there is one.
+
+    Gateways tell a rejection as an ordinary result, and a time-out as a rejection.
+    """
+    approval = approvals.get(part["id"])
+    if approval and approval.state in OVERRULED:
+        return OVERRULED[Approval.State(approval.state)]
+    if approval and approval.state == Approval.State.LOST and part["result"] is None:
+        return "lost"
     if part["result"] is None:
         return "running" if is_open else asked.get(part["id"], "no result")
     told = re.fullmatch(r'\s*Tool "[^"]*" was rejected(?:\.|: (.*))\s*', part["result"], re.DOTALL)
@@ -160,18 +178,25 @@ def ending(status: str, sentence: str, detail: str, *, may_retry: bool) -> dict[
     return {"kind": status, "sentence": sentence, "detail": detail, "may_retry": may_retry}
 
 
-def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open: bool = False) -> SafeString:
+def of_part(
+    part: Part,
+    agent_id: str,
+    asked: Asked = NOTHING_ASKED,
+    approvals: Approvals = NO_APPROVALS,
+    *,
+    is_open: bool = False,
+) -> SafeString:
     """One part; while the run is open, what has not ended is shown as running."""
     match part["kind"]:
         case "tool":
-            return step(part, agent_id, asked, is_open=is_open)
+            return step(part, agent_id, asked, approvals, is_open=is_open)
         case "reasoning":
             return reasoning(part)
         case "stage":
             state = _state(state_of(part, asked, is_open=is_open))
             return render_to_string("agents/_stage.html", {"stage": part, "state": state})
         case "agent":
-            return _agent(part, agent_id, asked, is_open=is_open)
+            return _agent(part, agent_id, asked, approvals, is_open=is_open)
         case "activity":
             told = {"words": lines_of(part["content"]), **_told(part["content"])}
             return render_to_string("agents/_activity.html", {"activity": part, "told": told})
@@ -192,16 +217,18 @@ def of_part(part: Part, agent_id: str, asked: Asked = NOTHING_ASKED, *, is_open:
     return text(part)
 
 
-def of_answer(parts: Iterable[Part], agent_id: str, asked: Asked = NOTHING_ASKED) -> Sequence[SafeString]:
+def of_answer(
+    parts: Iterable[Part], agent_id: str, asked: Asked = NOTHING_ASKED, approvals: Approvals = NO_APPROVALS
+) -> Sequence[SafeString]:
     """A saved answer, whole."""
-    return [html for html in (of_part(part, agent_id, asked) for part in parts) if html]
+    return [html for html in (of_part(part, agent_id, asked, approvals) for part in parts) if html]
 
 
-def _agent(part: Part, agent_id: str, asked: Asked, *, is_open: bool) -> SafeString:
+def _agent(part: Part, agent_id: str, asked: Asked, approvals: Approvals, *, is_open: bool) -> SafeString:
     state = state_of(part, asked, is_open=is_open)
     is_running = state == "running"
     hidden = max(0, len(part["parts"]) - SHOWN_IN_AGENT)
-    inside = [of_part(inner, agent_id, asked, is_open=is_running) for inner in part["parts"][hidden:]]
+    inside = [of_part(inner, agent_id, asked, approvals, is_open=is_running) for inner in part["parts"][hidden:]]
     told = _told(part["result"]) if "result" in part else None
     began_open = state in ("running", "asking")
     context = {"agent": part, "began_open": began_open, "inside": inside, "hidden": hidden, "told": told}

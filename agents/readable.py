@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from agents import interrupts, pieces, thoughts
-from agents.models import Run
+from agents.models import Approval, Run
+from agents.pieces import NO_APPROVALS, Approvals
 from agents.transcript import Part, as_json
 
 
-def answer(run: Run) -> Iterator[str]:
+def answer(run: Run, approvals: Approvals = NO_APPROVALS) -> Iterator[str]:
     asked = interrupts.states(run.interrupts)
-    yield from (part(one, asked) for one in run.parts)
+    yield from (part(one, asked, approvals) for one in run.parts)
     for ask in interrupts.asks(run.interrupts):
         until = f" It can be answered until {ask.expires_at:%Y-%m-%d %H:%M} UTC." if ask.expires_at else ""
         told = ask.answer if ask.entry else f"Not answered yet.{until}"
@@ -28,7 +29,7 @@ STATUSES = {
 }
 
 
-def part(one: Part, asked: Mapping[str, str]) -> str:
+def part(one: Part, asked: Mapping[str, str], approvals: Approvals = NO_APPROVALS) -> str:
     match one["kind"]:
         case "text":
             who = pieces.speaker(one)
@@ -39,12 +40,14 @@ def part(one: Part, asked: Mapping[str, str]) -> str:
             return quoted(one["text"])
         case "tool":
             result = f"Result:\n\n{block(one['result'])}" if one.get("result") is not None else ""
-            state = pieces.state_of_call(one, asked, is_open=False)
-            return f"Tool call `{line(one['name'])}` ({_words(state)}):\n\n{block(one['arguments'] or '{}')}{result}"
+            state = pieces.state_of_call(one, asked, approvals, is_open=False)
+            decided = f"*{_approval(approvals[one['id']])}*\n\n" if one["id"] in approvals else ""
+            head = f"Tool call `{line(one['name'])}` ({_words(state)}):\n\n"
+            return f"{head}{block(one['arguments'] or '{}')}{decided}{result}"
         case "stage":
             return f"Step: {line(one['name'])} ({_words(pieces.state_of(one, asked, is_open=False))})\n\n"
         case "agent":
-            return quoted("".join(_agent(one, asked)))
+            return quoted("".join(_agent(one, asked, approvals)))
         case "activity":
             lines = [": ".join(filter(None, told.values())) for told in pieces.lines_of(one["content"])]
             told = "".join(f"- {line(words)}\n" for words in lines)
@@ -66,14 +69,19 @@ def part(one: Part, asked: Mapping[str, str]) -> str:
     return _value(one)
 
 
-def _agent(one: Part, asked: Mapping[str, str]) -> Iterable[str]:
+def _agent(one: Part, asked: Mapping[str, str], approvals: Approvals) -> Iterable[str]:
     about = f": {line(one['about'])}" if one["about"] else ""
     yield f"**{line(one['name'])}**{about} ({_words(pieces.state_of(one, asked, is_open=False))})\n\n"
-    yield from (part(inner, asked) for inner in one["parts"])
+    yield from (part(inner, asked, approvals) for inner in one["parts"])
     if one["problem"]:
         yield f"*{line(one['problem'])}*\n\n"
     if "result" in one:
         yield f"Result:\n\n{_value(one['result'])}"
+
+
+def _approval(approval: Approval) -> str:
+    before, after = approval.sentence
+    return line(f"{before}, {approval.at:%Y-%m-%d %H:%M} UTC{f': {after}' if after else ''}")
 
 
 def _words(state: str) -> str:

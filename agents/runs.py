@@ -28,12 +28,12 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts import bus, processes
 from accounts.models import cut
 from accounts.sessions import opened, sealed
-from agents import interrupts, pieces, shared
+from agents import approvals, interrupts, pieces, shared
 from agents.answer import Answer
 from agents.models import Run
 from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
-from agents.transcript import Part
+from agents.transcript import Part, every
 from confirmations.signals import caller_left
 from credentials.api import connect_cards
 from gateway import Gateway, MissingService
@@ -253,6 +253,7 @@ class LiveRun:
 
     async def _keep_whole(self, ending: Ending) -> SafeString:
         """Save the answer and how it ended; gives what stands under it."""
+        self.answer.decide(await self._approvals())
         self.answer.break_off()
         parts = self.answer.parts()
         asked = interrupts.opened(self.answer.interrupts) if ending.status == Run.Status.ASKING else []
@@ -268,7 +269,19 @@ class LiveRun:
             events=self.answer.log.number + 1,
             ended_at=timezone.now(),
         )
+        await self._approvals(has_ended=True)
         return html
+
+    async def _approvals(self, *, has_ended: bool = False) -> pieces.Approvals:
+        """How its calls were decided, as far as the database says now: its end waits for nothing of that."""
+        parts = self.answer.parts()
+        if not any(part["kind"] == "tool" for part in every(parts)):
+            return pieces.NO_APPROVALS
+        try:
+            return await database_sync_to_async(approvals.settle)(self.id, parts, has_ended=has_ended)
+        except Error as exc:
+            logger.warning("run %s: how its calls were decided could not be read: %r", self.id, exc)
+            return pieces.NO_APPROVALS
 
     async def _keep_end(self, ending: Ending) -> SafeString:
         """Save how it ended, beside the answer as it was saved last."""
@@ -302,6 +315,28 @@ def _is_refused(exc: Error) -> bool:
     """Whether the database refuses this value, rather than being away, full or read-only for a while."""
     limit_exceeded = str(getattr(exc.__cause__, "sqlstate", "")).startswith("54")  # PostgreSQL, appendix A
     return limit_exceeded or isinstance(exc, DataError | IntegrityError)
+
+
+@bus.hears(approvals.ENDED)
+def _hear_ended(payload: dict[str, Any]) -> None:
+    """From any thread."""
+    if loop := next((run.task.get_loop() for run in list(_live.values()) if run.task is not None), None):
+        loop.call_soon_threadsafe(_show_ended, payload)
+
+
+def _show_ended(payload: dict[str, Any]) -> None:
+    """An approval ended: the answer whose call it was about shows it, if it is given here."""
+    for run in list(_live.values()):
+        if run.user_id == payload["user_id"] and payload["run_id"] in (None, str(run.id)):
+            approval = approvals.of_payload(payload)
+            if approval.agent_id not in ("", run.agent_id):
+                continue
+            step = approval.step or approvals.step_of(approval, run.answer.parts(), run.answer.decided)
+            if step:
+                run.answer.decide({step: approval})
+                run.has_grown = True  # it may be shown a moment later
+                _save_soon()
+                return
 
 
 async def start(run: LiveRun) -> None:
@@ -395,7 +430,9 @@ def whole_so_far(run: Run) -> Whole:
     if whole.number or not run.parts:
         return whole
     agent_id = run.message.conversation.agent_id
-    return Whole(UNKNOWN, "".join(pieces.of_part(part, agent_id, is_open=True) for part in run.parts), "")
+    ended = approvals.of_runs([run.id]).get(run.id, pieces.NO_APPROVALS)
+    shown = (pieces.of_part(part, agent_id, approvals=ended, is_open=True) for part in run.parts)
+    return Whole(UNKNOWN, "".join(shown), "")
 
 
 def is_here(run_id: UUID) -> bool:

@@ -9,10 +9,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from django.db import Error
+from django.db import Error, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from confirmations.endings import tell_answer
 from confirmations.hub import RECORDED_WITHIN
 from confirmations.identity import Identity, NameBook
 from confirmations.items import (
@@ -194,9 +195,24 @@ class Decided:
                 shown=self.given.seen,
                 at=self.at,
             )
+        gateway = self.by.identity.gateway
+        if self.outcome.tone != "info":  # else somebody else decided: the gateway's record tells
+            transaction.on_commit(partial(self._tell, gateway), robust=True)
         if self.outcome.state != "waiting":
-            gateway = self.by.identity.gateway
             FirstApproval.objects.filter(gateway=gateway, confirmation_id=self.asked.id).delete()
+
+    def _tell(self, gateway: str) -> None:
+        tell_answer(
+            gateway,
+            self.asked,
+            self.outcome.state,
+            self.at,
+            who=self.by.identity.person,
+            who_name=self.by.user.distinct_name,
+            reason=self.given.reason,
+            ran=self.reply.ran,
+            doubt=self.doubt.verdict if self.doubt else "",
+        )
 
 
 def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:

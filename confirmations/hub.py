@@ -28,6 +28,7 @@ from django.conf import settings
 from accounts import bus
 from accounts.checking import ROLES_CHANGED
 from accounts.sessions import GatewaySession, end, tell_ended, watch_end
+from confirmations.endings import tell_record
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOT_YOURS, State, state_of, unreadable_sentence, verdict_of
 from confirmations.listing import rows_of
@@ -488,6 +489,8 @@ class Hub:
         try:
             record = await self._ask(gateway.confirmation, shown.confirmation.id)
         except NotFound:
+            call = shown.confirmation
+            await _in_database(tell_record, self.identity.gateway, call, call, "lost", self._book.names)
             return self._leave(shown, "lost", GONE)
         except NotAllowed:
             return self._leave(shown, "resolved", NOT_YOURS)
@@ -499,6 +502,7 @@ class Hub:
             if self.loop.time() - shown.unheld < RECORDED_WITHIN:
                 self.loop.call_later(RECORDED_WITHIN / 10, self.look)
                 return None
+            await _in_database(tell_record, self.identity.gateway, shown.confirmation, record, "lost", self._book.names)
             return self._leave(shown, "lost", LOST)
         if await _in_database(is_being_answered, self.identity.gateway, record.id):  # whether it ran is not kept yet
             self.loop.call_later(RECORDED_WITHIN / 10, self.look)
@@ -509,6 +513,8 @@ class Hub:
         await self._name(gateway, [record])
         said = verdict_of(record, self._book.names, me="")
         doubt = await _in_database(doubt_about, self.identity.gateway, record, said)
+        told = shown.confirmation, record, state, self._book.names, doubt
+        await _in_database(tell_record, self.identity.gateway, *told)
         return self._leave(shown, state, doubt or verdict_of(record, self._book.names, self.identity.person, ran=ran))
 
     def _leave(self, shown: Shown, state: State, verdict: str) -> None:

@@ -216,7 +216,7 @@ def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool |
         return LOST
     said = "Approved" if state == "approved" else "Rejected"
     if confirmation.answered_by:
-        said += " by you" if confirmation.answered_by == me else f" by {_who(confirmation, names)}"
+        said += " by you" if confirmation.answered_by == me else f" by {who_answered(confirmation, names)}"
         if confirmation.answered_by == confirmation.end_user != me:
             said += OWN_REQUEST
     if confirmation.reason:
@@ -256,7 +256,8 @@ GONE = "The gateway does not know this call any more"
 NOT_YOURS = "This call is no longer yours to answer"
 
 
-def _who(confirmation: Confirmation, names: Names) -> str:
+def who_answered(confirmation: Confirmation, names: Names) -> str:
+    """Marked where it is the agent that asked."""
     someone = confirmation.answered_by
     if someone == confirmation.agent_id:
         return f"{shown(names.agents.get(someone) or someone)}, the agent itself"

@@ -37,7 +37,7 @@ function merge(html) {
   for (const article of fresh) {
     const mine = find(article)
     if (!mine) place.after(article)
-    else if (isAnswered(mine, article)) mine.replaceWith(article)
+    else if (isAnswered(mine, article) || isDecided(mine, article)) mine.replaceWith(article)
     place = article.isConnected ? article : mine
   }
   known = [...messages()].at(-1).id
@@ -47,6 +47,10 @@ const find = ({ id, dataset }) => [...log.querySelectorAll("article")].find((one
 
 /** Whether a question that still stands here was answered elsewhere. */
 const isAnswered = (mine, article) => mine.querySelector("[data-answers]") && !article.querySelector("[data-answers]")
+
+/** Whether an approval that it waited for ended after it did. */
+const approvals = (article) => article.querySelectorAll("[data-approval]").length
+const isDecided = (mine, article) => !mine.dataset.follow && !article.dataset.follow && approvals(article) > approvals(mine)
 
 if (isAtEnd) {
   tabs.addEventListener("message", told)

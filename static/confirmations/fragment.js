@@ -50,7 +50,7 @@ addEventListener(
 )
 
 /** Once nothing that was sent from this call is on its way: its answer, or its failure, has to find the form that it came from. */
-async function answered(section) {
+export async function answered(section) {
   while (section.isConnected && section.querySelector("[data-answer].htmx-request, [data-answer] .htmx-request"))
     await new Promise(done => document.addEventListener("htmx:afterRequest", () => setTimeout(done), { once: true }))
 }

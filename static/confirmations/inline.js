@@ -1,6 +1,7 @@
 // Shows an approval that this person is asked for inside the chat that caused it: after each open tool call that it matches. Events
-// and tool calls come in any order, and what an agent wrote is rendered anew around it. Without it: the desk has the same approval.
-import { fetched, replaceKeeping, sectionOf } from "confirmations/fragment"
+// and tool calls come in any order, and what an agent wrote is rendered anew around it. Once it has ended the step itself says how, in a line.
+// Without it: the desk has the same approval.
+import { answered, fetched, replaceKeeping, sectionOf } from "confirmations/fragment"
 import { elements, isWaiting } from "confirmations/rows"
 
 const log = document.querySelector("[role=log]")
@@ -100,10 +101,22 @@ function lookAtEnded() {
   }
 }
 
+/** Whether a step says how this one ended. */
+const isSaid = id => log.querySelector(`[data-approval="${CSS.escape(id)}"]`) !== null
+
+/** The step says it: the card that was answered makes room, unless its answer is still on its way. */
+async function makeRoom(id) {
+  for (const copy of copiesOf(id)) if (copy.isConnected) await answered(copy)
+  const hadFocus = copiesOf(id).some(copy => copy.contains(document.activeElement))
+  remove(id)
+  if (hadFocus) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
+}
+
 function match() {
   lookAtEnded()
+  for (const id of [...made.keys()]) if (isSaid(id)) makeRoom(id)
   for (const [id, row] of waiting) {
-    if (!isWaiting(row)) continue
+    if (!isWaiting(row) || isSaid(id)) continue
     for (const call of log.querySelectorAll("[data-open-call]"))
       if (matches(row, call) && !follows(call, id)) place(id, row, call)
   }
@@ -138,7 +151,7 @@ if (log && me) {
   })
   document.addEventListener("confirmations:gone", ({ detail }) => remove(detail.id))
   log.addEventListener("focusin", ({ target }) => (typing = target.closest("[data-inline-approval]") ? target : undefined))
-  new MutationObserver(() => waiting.size && match()).observe(log, {
+  new MutationObserver(() => (waiting.size || made.size) && match()).observe(log, {
     childList: true,
     subtree: true,
     attributes: true,

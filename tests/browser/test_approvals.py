@@ -136,8 +136,14 @@ def test_the_person_who_chats_is_asked_inside_the_chat(window: Window, demo_gate
     asked.get_by_label("Reason").fill("still needed")
     is_looked_at(ana)
     asked.get_by_role("button", name="Reject").click()
-    expect(log).to_contain_text("Rejected by you: still needed")
-    expect(log.locator("[data-inline-approval]")).to_have_count(0)
+    said = log.get_by_role("link", name=re.compile(r"^Rejected by you, \d\d:\d\d: still needed$"))
+    for _ in range(2):
+        expect(said).to_have_count(1)
+        expect(log.locator("details.step", has_text="delete_file")).to_contain_text("Rejected")
+        expect(log.locator("[data-inline-approval]")).to_have_count(0)
+        ana.reload()
+    said.click()
+    expect(opened(ana, said.page.url.rstrip("/").rsplit("/", 1)[1])).to_contain_text("Rejected by you: still needed")
     assert "report.pdf" in str(demo_gateway.report()["files"])
 
 
