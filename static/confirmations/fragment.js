@@ -81,13 +81,20 @@ function steady(section, aim) {
     return Math.round(topOf(button) - aim)
   }
   const rest = goBack()
-  if (rest < 0) (section.querySelector("[data-answering]") ?? section).style.marginBlockStart = `${-rest}px`
+  const form = section.querySelector("[data-answering]")
+  if (rest < 0) form.style.marginBlockStart = `${(Number.parseFloat(form.style.marginBlockStart) || 0) - rest}px`
   if (rest <= 0) return
   const room = rest + scroller.clientHeight // more than enough
   section.style.marginBlockEnd = `${room}px`
   goBack()
   const spare = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop
   section.style.marginBlockEnd = `${Math.max(0, room - spare)}px`
+}
+
+/** Now and in the next frames: what is far out of view, and what other scripts put into it, gets its size there. */
+function keepSteady(section, aim, frames = 4) {
+  steady(section, aim)
+  if (frames) requestAnimationFrame(() => keepSteady(section, aim, frames - 1))
 }
 
 /** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay, and Reject where it was. Never between the
@@ -112,7 +119,7 @@ export async function replaceKeeping(old, fresh) {
   const name = focused && nameOf(focused)
   const aim = aimOf(old)
   old.replaceWith(fresh)
-  steady(fresh, aim)
+  keepSteady(fresh, aim)
   window.htmx?.process(fresh)
   if (!focused) return
   const again = [...fresh.querySelectorAll("input, textarea, button, summary, a")].find(element => nameOf(element) === name)

@@ -174,7 +174,7 @@ def test_a_pointer_that_aims_at_reject_hits_it_whatever_anothers_approval_adds(
     come: Come, demo_gateway: Embedded, width: int, height: int, risk: str
 ) -> None:
     approver, rejecter = come("admin"), come("operator", width=width, height=height)
-    call = held(demo_gateway, ANA, "send_money", risk, AGENT)
+    call = held(demo_gateway, ANA, "send_money", risk, AGENT, to="bob", amount=5, note="for the roof")
     for page in (approver, rejecter):
         opens(page, f"/confirmations/{call}/")
     section = call_of(rejecter, call)
@@ -185,6 +185,9 @@ def test_a_pointer_that_aims_at_reject_hits_it_whatever_anothers_approval_adds(
         call_of(approver, call).get_by_label(field).fill(typed)
     approves(approver, call)
     expect(section).to_contain_text("approved this. Until it is sent")
+    expect(section.get_by_role("button", name="Copy confirmation id")).to_be_visible()
+    now = section.get_by_role("button", name="Reject").bounding_box()
+    assert now and abs(now["y"] - place["y"]) < 1
     rejecter.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     expect(section).to_contain_text("Rejected by you: no")
     assert call not in demo_gateway.report()["ran"]
