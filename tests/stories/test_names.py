@@ -25,6 +25,10 @@ HISTORY = "/confirmations/history/"
         ("", "", "u1", "u1"),
         ("Bo Adler (bo@a.example)", "eve@a.example", "u9", "eve@a.example"),
         ("bo\uff20a.example", "eve@a.example", "u9", "eve@a.example"),
+        ("Bo", "b\u0254\u0131@a.example", "u9", "Bo (b⟨\u0254 U+0254⟩⟨\u0131 U+0131⟩@a.example)"),
+        ("", "\u0251na@a.example", "u9", "⟨\u0251 U+0251⟩na@a.example"),
+        ("\u0251na@a.example", "\u0251na@a.example", "u9", "⟨\u0251 U+0251⟩na@a.example"),
+        ("Jo", "j\u00f6rg@m\u00fcller.example", "u9", "Jo (j\u00f6rg@m\u00fcller.example)"),
         ("Bo   \n Adler ", "eve@a.example", "u9", "Bo Adler (eve@a.example)"),
     ],
 )
