@@ -166,6 +166,20 @@ async def sub_agent(_: Asked) -> Showing:
         yield event
 
 
+async def patient_sub_agent(_: Asked) -> Showing:
+    """It goes on talking while a call of its waits."""
+    librarian, message_id, call_id = new_id(), new_id(), new_id()
+    yield SubagentStartedEvent(subagent_run_id=librarian, name="Librarian", description="Finds books")
+    for event in call("find_book", {"title": "Seven bridges"}, librarian, call_id):
+        yield event
+    yield TextMessageStartEvent(message_id=message_id, role="assistant", subagent_run_id=librarian)
+    for number in range(40):
+        yield TextMessageContentEvent(message_id=message_id, delta=f"Shelf {number}. ", subagent_run_id=librarian)
+        await asyncio.sleep(0.2)
+    yield TextMessageEndEvent(message_id=message_id, subagent_run_id=librarian)
+    yield SubagentFinishedEvent(subagent_run_id=librarian)
+
+
 async def state(_: Asked) -> Showing:
     yield StateSnapshotEvent(snapshot={"basket": ["bread"], "total": 3})
     yield StateDeltaEvent.model_validate(
@@ -388,6 +402,7 @@ async def give_up(question: Asked) -> Showing:
 SHOWS: tuple[tuple[str, Show], ...] = (
     (r"think|reason", think),
     (r"\bsteps?\b", steps),
+    (r"patient sub-?agent", patient_sub_agent),
     (r"sub-?agent", sub_agent),
     (r"several", several),
     (r"expire", expire),

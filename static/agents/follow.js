@@ -1,4 +1,6 @@
 // Follows one run: puts what the server sends into its article, until the run's end. Without it: a reload shows the answer.
+import { redraw, redrawInside } from "agents/redraw"
+
 const SILENCE = 40000 // ms without an event or a beat, which comes every 15 s: the line is dead, though nobody said so
 const QUIET = 30000 // ms: the longest pause between two attempts
 
@@ -6,7 +8,7 @@ const QUIET = 30000 // ms: the longest pause between two attempts
 export function follow(article, ended) {
   const parts = article.querySelector("[data-parts]")
   const tail = article.querySelector("[data-tail]")
-  const sink = () => parts.append(...parts.querySelectorAll(":scope > [data-below]"))
+  const sink = () => parts.insertBefore(tail, parts.querySelector(":scope > [data-below]")) // nothing else moves: it may have the focus
   sink()
   const heard = new Map() // by name of an event: what to do with it
   const on = (name, apply) => heard.set(name, apply)
@@ -45,10 +47,8 @@ export function follow(article, ended) {
   })
   on("step", ({ key, html }) => place(parts, tail, key, html))
   on("snapshot", ({ html, tail: rest }) => {
-    const fresh = fragment(html)
-    keepOpen(kept(parts), fresh)
-    parts.replaceChildren(fresh, tail)
-    tail.textContent = rest
+    redrawInside(parts, fragment(html))
+    if (tail.textContent !== rest) tail.textContent = rest
     sink()
   })
   on("end", ({ html }) => {
@@ -74,40 +74,14 @@ function fragment(html) {
   return template.content
 }
 
-/** A step takes its own place again, as open as it was; a new one stands before what is being written, or below it all. */
+/** A step takes its own place again; a new one stands before what is being written, or below it all. */
 function place(parts, tail, key, html) {
   const old = [...parts.children].find((part) => part.dataset.step === key)
   const fresh = fragment(html)
-  if (!old) {
-    const below = fresh.firstElementChild?.dataset.below
-    const next = below && [...parts.children].find((part) => part.dataset.below > below)
-    return below ? parts.insertBefore(fresh, next || null) : tail.before(fresh)
-  }
-  const before = kept(old)
-  const focused = focusable(old).indexOf(document.activeElement)
-  const after = focusable(fresh)
-  keepOpen(before, fresh)
-  old.replaceWith(fresh)
-  after[focused]?.focus({ preventScroll: true }) // a step only grows at its end
-}
-
-/** What the keyboard reaches in a fragment, in order; approvals in it look after themselves. */
-const focusable = (root) =>
-  [...root.querySelectorAll("summary, a[href], button, [tabindex]")].filter((one) => !one.closest("[data-inline-approval]"))
-
-/** What somebody opened or closed stays so; what began open, because it was running, closes when it has ended. */
-function keepOpen(before, fresh) {
-  for (const [named, details] of kept(fresh)) {
-    const was = before.get(named)
-    if (was && !(was.hasAttribute("data-began-open") && !details.hasAttribute("data-began-open"))) details.open = was.open
-  }
-}
-
-const name = (details) => details.dataset.kept || details.dataset.step
-
-/** What can be opened in a fragment, by name. */
-function kept(root) {
-  const found = [...root.querySelectorAll("details[data-step], details[data-kept]")]
-  if (root.matches?.("details")) found.push(root)
-  return new Map(found.map((details) => [name(details), details]))
+  const element = fresh.firstElementChild
+  if (old && fresh.childElementCount === 1) return redraw(old, element)
+  if (old) return old.replaceWith(fresh)
+  const below = element?.dataset.below
+  const next = below && [...parts.children].find((part) => part.dataset.below > below)
+  return below ? parts.insertBefore(fresh, next || null) : tail.before(fresh)
 }

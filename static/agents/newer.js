@@ -1,5 +1,7 @@
 // Brings what is said in another tab or on another device: when the server or the other tab tells, when this page is looked at
 // again, and when it sends something itself. Without it: a reload does.
+import { redraw } from "agents/redraw"
+
 const log = document.querySelector("[data-log]")
 const isAtEnd = log?.dataset.newer !== undefined // an earlier version, or a stretch further up, stays what it is
 const send = document.querySelector("[data-send]")
@@ -37,7 +39,7 @@ function merge(html) {
   for (const article of fresh) {
     const mine = find(article)
     if (!mine) place.after(article)
-    else if (isAnswered(mine, article) || isDecided(mine, article)) mine.replaceWith(article)
+    else if (isAnswered(mine, article) || isDecided(mine, article)) redraw(mine, article)
     place = article.isConnected ? article : mine
   }
   known = [...messages()].at(-1).id
