@@ -13,6 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -35,6 +36,7 @@ _catch_ups: list[CatchUp] = []
 _listening: asyncio.Task[None] | None = None
 _is_heard = False
 _away_until = 0.0  # seconds of the monotonic clock
+_telling = ThreadPoolExecutor(1, thread_name_prefix="bus-tell")
 
 
 def channel() -> str:
@@ -69,16 +71,26 @@ def is_heard() -> bool:
 
 
 def tell(kind: str, payload: Any) -> None:
-    """Tell every process, from any thread. Without Redis, or while it is away, only this one hears it."""
+    """Tell every process, from any thread. Without Redis, or while it is away, only this one hears it.
+
+    Whoever tells does not wait for Redis; words are told in their order.
+    """
+    if is_shared():
+        _telling.submit(_tell, kind, json.dumps([kind, payload]))
+    else:
+        _hearers[kind](payload)
+
+
+def _tell(kind: str, word: str) -> None:
     global _away_until  # noqa: PLW0603
-    if is_shared() and time.monotonic() >= _away_until:
+    if time.monotonic() >= _away_until:
         try:
-            _client().publish(_channel(), json.dumps([kind, payload]))
+            _client().publish(_channel(), word)
             return
         except (redis.RedisError, OSError, ValueError):  # or what the client makes of a server that is no Redis
             _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)
-    _hearers[kind](payload)
+    _hear_word(word)
 
 
 _channel = cache(channel)
@@ -153,10 +165,13 @@ async def _answer(words: redis.asyncio.client.PubSub) -> dict[str, Any]:
 
 
 def _hear(message: Mapping[str, Any]) -> None:
-    if message["type"] != "message":
-        return
+    if message["type"] == "message":
+        _hear_word(message["data"])
+
+
+def _hear_word(word: str | bytes) -> None:
     try:
-        kind, payload = json.loads(message["data"])
+        kind, payload = json.loads(word)
         hearer = _hearers[kind]
     except (ValueError, TypeError, KeyError, RecursionError):
         logger.warning("a word that is none of ours was passed over")

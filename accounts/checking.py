@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.conf import settings
 from accounts.sessions import GatewaySession, end, name_of, tell_ended
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 from gateway.tokens import claims_of
+from gateway.waiting import unblocked
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +23,6 @@ PATIENCE = 1.0  # seconds that a socket waits for the gateway's word before it i
 REMEMBERED = 10_000  # sessions
 ROLES_CHANGED = "Your roles changed. Please sign in again."
 
-# Threads of our own: a gateway that hangs must not keep pages from the database.
-_asking = ThreadPoolExecutor(8, thread_name_prefix="identity-check")
 _checked: OrderedDict[str, float] = OrderedDict()  # name of a session: Unix seconds
 _checks: dict[str, asyncio.Task[str]] = {}  # name of a session: the question that is under way
 
@@ -68,7 +67,9 @@ async def may_go_on(session_key: str, kept: GatewaySession) -> bool:
         return True
     check = _checks.get(name)
     if check is None:
-        check = _checks[name] = asyncio.create_task(_check(name, session_key, kept), name="identity check")
+        check = _checks[name] = asyncio.create_task(
+            _check(name, session_key, kept), name="identity check", context=Context()
+        )
         check.add_done_callback(lambda _: _checks.pop(name, None))
     done, _ = await asyncio.wait([check], timeout=PATIENCE)
     return not (done and check.result())
@@ -76,10 +77,10 @@ async def may_go_on(session_key: str, kept: GatewaySession) -> bool:
 
 async def _check(name: str, session_key: str, kept: GatewaySession) -> str:
     try:
-        ending, at = await asyncio.get_running_loop().run_in_executor(_asking, verdict, kept)
+        ending, at = await unblocked(verdict, kept)
         if ending:
             await database_sync_to_async(end)(session_key, ending)
-            await asyncio.get_running_loop().run_in_executor(_asking, tell_ended, session_key)
+            tell_ended(session_key)
             return ending
     except Exception:
         logger.exception("an identity check failed")

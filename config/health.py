@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import redis
@@ -21,6 +23,7 @@ from accounts import bus, processes
 from accounts.sessions import opened, sealed
 from accounts.streaming import guarded
 from gateway import Gateway
+from gateway.waiting import unblocked
 
 WITHIN = 0.7  # seconds for all that is looked at: probes give up after one
 LEAST_SPACE = 5 * 1024**2  # bytes
@@ -44,16 +47,15 @@ ASGI = dict[str, Any]
 class Look:
     """One thing that is looked at. A look that hangs is not begun a second time."""
 
-    def __init__(self, see: Callable[[], str]) -> None:
-        self._see = see
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="readyz")
+    def __init__(self, see: Callable[[], str], look: Callable[[Callable[[], str]], asyncio.Future[str]]) -> None:
+        self._begin = partial(look, see)
         self._looking: asyncio.Future[str] | None = None
         self._bad_since: float | None = None  # seconds of the monotonic clock
 
     async def state(self) -> tuple[str, float]:
         """What it is in a word or two, and for how many seconds it has not been ok."""
         if self._looking is None:
-            self._looking = asyncio.get_running_loop().run_in_executor(self._threads, self._see)
+            self._looking = self._begin()
         await asyncio.wait([self._looking], timeout=WITHIN)
         state = "silent"
         if self._looking.done():
@@ -62,6 +64,24 @@ class Look:
         now = time.monotonic()
         self._bad_since = None if state == "ok" else (self._bad_since or now)
         return state, now - self._bad_since if self._bad_since is not None else 0.0
+
+
+def aside(see: Callable[[], str]) -> asyncio.Future[str]:
+    """In a thread that does not keep the process from ending, should it hang."""
+    seen: concurrent.futures.Future[str] = concurrent.futures.Future()
+
+    def look() -> None:
+        try:
+            seen.set_result(see())
+        except Exception as exc:
+            seen.set_exception(exc)
+
+    Thread(target=look, name="readyz", daemon=True).start()
+    return asyncio.wrap_future(seen)
+
+
+def on_the_loop(see: Callable[[], str]) -> asyncio.Future[str]:
+    return asyncio.create_task(unblocked(see))
 
 
 _has_tables = False
@@ -148,12 +168,12 @@ def _gateway() -> str:
 
 
 LOOKS = {
-    "database": Look(_database),
-    "redis": Look(_redis),
-    "keys": Look(_keys),
-    "static files": Look(_static_files),
-    "processes": Look(_processes),
-    "gateway": Look(_gateway),
+    "database": Look(_database, aside),
+    "redis": Look(_redis, aside),
+    "keys": Look(_keys, aside),
+    "static files": Look(_static_files, aside),
+    "processes": Look(_processes, aside),
+    "gateway": Look(_gateway, on_the_loop),
 }
 ALWAYS_TOLD = ("database", "redis", "gateway")
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from asgiref.sync import async_to_sync
+from django.db import connection
 
 from accounts.characters import shown
 from confirmations.answering import answer
@@ -12,6 +17,7 @@ from confirmations.decisions import Answerer, Given, Sort, sort_of
 from confirmations.detail import as_text
 from confirmations.identity import NameBook
 from confirmations.items import Names, hash_as_shown, hash_of
+from confirmations.threads import in_thread
 from confirmations.turns import NotTaken
 from gateway import Confirmation, Risk
 from gateway.errors import GatewayError, SignedOut
@@ -121,31 +127,43 @@ def _facts(call: Confirmation, names: Names) -> list[Fact]:
 def answer_each(
     by: Answerer, chosen: Sequence[Chosen], *, approve: bool, reason: str, seen: Mapping[str, str]
 ) -> list[Told]:
-    """One after the other, each like a single answer. Raises NotTaken when they may not be answered together, and
-    SignedOut when none of them was answered.
+    """All at once, each like a single answer. Raises NotTaken when they may not be answered together, and SignedOut
+    when none of them was answered.
 
     `seen` is {id: hash of the item as it was shown}; nothing of those that a program answers.
     """
     calls = together(by, chosen)
     sort = sort_of(calls[0]) if calls else Sort("", "", "")
-    told: list[Told] = []
-    for one in chosen:
-        given = Given(approve, reason, seen.get(one.id, ""), arguments_hash=one.arguments_hash, sort=sort)
-        try:
-            told.append(_answer(by, one, given))
-        except SignedOut:
-            if not told:
-                raise
-            # Nobody asked for the others, and what became of those before has to be said all the same.
-            return told + [Told(rest.id, NOT_ANSWERED, "warning") for rest in chosen[len(told) :]]
-    return told
+    given = {
+        one: Given(approve, reason, seen.get(one.id, ""), arguments_hash=one.arguments_hash, sort=sort)
+        for one in chosen
+    }
+    told = async_to_sync(_answer_all)(by, given)
+    if not any(told):
+        raise SignedOut
+    # What became of those before the session ended has to be said all the same.
+    return [one or Told(left.id, NOT_ANSWERED, "warning") for left, one in zip(given, told, strict=True)]
 
 
-def _answer(by: Answerer, one: Chosen, given: Given) -> Told:
+async def _answer_all(by: Answerer, given: Mapping[Chosen, Given]) -> list[Told | None]:
+    """In threads that know this loop: what they keep, its tasks send. Each is answered, whatever another raises."""
+    threads = ThreadPoolExecutor(len(given), thread_name_prefix="confirmations-bulk")
+    answering = [asyncio.create_task(in_thread(threads, _answer, by, one, given[one])) for one in given]
+    try:
+        await asyncio.wait(answering)
+    finally:
+        threads.shutdown(wait=False)
+    return [one.result() for one in answering]
+
+
+def _answer(by: Answerer, one: Chosen, given: Given) -> Told | None:
+    """None when the session is over, and nothing was sent."""
     try:
         outcome = answer(by, one.id, given)
     except SignedOut:
-        raise
+        return None
     except GatewayError as exc:
         return Told(one.id, exc.message, "warning")
+    finally:
+        connection.close()  # its thread ends with it
     return Told(one.id, shown(outcome.sentence), outcome.tone, outcome.is_kept)

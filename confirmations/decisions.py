@@ -40,6 +40,7 @@ from gateway.errors import (
     SignedOut,
 )
 from gateway.types import is_status
+from gateway.waiting import sleep
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
@@ -142,7 +143,7 @@ def decide(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outcom
         found.write()
         return found.told
     note(turn, by.user, Evidence.of(asked), approve=given.approve, reason=given.reason, seen=given.seen)
-    decided = send(by, asked, given)
+    decided = read_back(send(by, asked, given))
     write(turn, decided.write)
     return decided.told
 
@@ -215,9 +216,9 @@ class Decided:
         )
 
 
-def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
-    """Send it, and read what became of it. Needs no database: once sent, it is known what to record."""
-    decided = _send(by, asked, given)
+def read_back(decided: Decided) -> Decided:
+    """The same, and what the gateway's own record tells of it. Needs no database."""
+    by, asked, given = decided.by, decided.asked, decided.given
     if decided.outcome.tone == "info" or decided.outcome.state == "waiting":
         return decided
     written = until_recorded(by.gateway, asked.id)
@@ -234,23 +235,25 @@ def gone() -> Outcome:
 
 
 def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = RECORDED_WITHIN) -> Confirmation | None:
-    """The record once it says how the call ended, or as it is when patience runs out; None when it cannot be read.
+    """The record once it says how the call ended, or as it is after so many seconds; None when it cannot be read.
 
     Gateways answer first and write it down after that: whoever read in between would take the call for one that
     still waits, or for a lost one, and could answer it once more.
     """
     deadline = time.monotonic() + patience  # seconds
     while True:
+        asked_at = time.monotonic()  # what a slow gateway answers late may be as old as the question
         try:
             written = gateway.confirmation(confirmation_id)
         except GatewayError:
             return None
-        if state_of(written) != "waiting" or time.monotonic() > deadline:
+        if state_of(written) != "waiting" or asked_at > deadline:
             return written
-        time.sleep(LOOK_AGAIN)
+        sleep(LOOK_AGAIN)
 
 
-def _send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
+def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
+    """Send it: to be done once. Needs no database: once sent, it is known what to record."""
     decided = partial(Decided, by, asked, given)
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)

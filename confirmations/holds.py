@@ -1,25 +1,25 @@
 """Approvals that are kept for a moment, so that they can be taken back.
 
-The process that took one sends it, however late its turn comes; when that process dies, it is never sent.
+The process that took one sends it, however late its turn comes; when that process dies, it is never sent. No thread is
+held while a gateway is waited for, so however many are sent at once, none costs another its turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from asgiref.sync import async_to_sync
-from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import Error, IntegrityError, connection, transaction
+from django.db import Error, IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -28,22 +28,26 @@ from accounts.characters import shown
 from accounts.models import User
 from accounts.sessions import lasts, name_of, watch_end
 from confirmations import standing
-from confirmations.decisions import Answerer, Decided, Given, already, as_held, send
+from confirmations.decisions import Answerer, Decided, Given, already, as_held, read_back, send
 from confirmations.hub import decided, now_of
 from confirmations.items import expires_at, state_of
 from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record, storable
 from confirmations.standing import HOLD
-from confirmations.turns import NOT_KNOWN, NotTaken, alone
+from confirmations.threads import WRITING, in_thread
+from confirmations.turns import NOT_KNOWN, alone
 from gateway import Confirmation, clock
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
+from gateway.waiting import unblocked
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LEAST_LEFT = 15.0  # seconds of a call's time: with less, an approval is sent at once
 TOKEN_LEFT = 2.0  # seconds that a token has to last beyond the hold, else an approval is sent at once
 GRACE = 5.0  # seconds that what is being sent gets when the process ends
+LAST_WORD = 1.0  # seconds after that, to say that nobody knows whether it arrived
 AGAIN = 1.0  # seconds until the database is tried again
 KEPT_FOR = timedelta(days=1)  # gateways hold a call for minutes
 UNREAD_FOR = timedelta(days=30)
@@ -55,12 +59,24 @@ PORTICO_STOPPED = "Portico was stopped"
 
 OUTCOMES: dict[str, str] = {Hold.State.CANCELLED: " was cancelled before it was sent", Hold.State.SENT: ""}
 
-# Threads of our own: sending waits for the gateway, and must keep neither pages waiting nor other approvals. What finds
-# no thread waits for its turn, and is sent then.
-_sending = ThreadPoolExecutor(128, thread_name_prefix="confirmations-send")
-_storing = ThreadPoolExecutor(4, thread_name_prefix="confirmations-store")
-_kept: dict[asyncio.Task[None], int] = {}  # the hold that each waits for
-_at_work: set[asyncio.Task[None]] = set()  # those that send
+
+@dataclass(slots=True)
+class Progress:
+    """How far the sending of an approval has come, should the process end meanwhile."""
+
+    asking: asyncio.Task[Decided | str] | None = None
+    is_stopped: bool = False
+    may_have_arrived: bool = False
+    decided: Decided | None = None  # what the gateway made of it
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        if self.asking is not None:
+            self.asking.cancel()
+
+
+_kept: set[asyncio.Task[None]] = set()  # those whose time has not come
+_at_work: dict[asyncio.Task[None], Progress] = {}  # those that send
 
 
 def seconds_for(asked: Confirmation, by: Answerer) -> float:
@@ -157,34 +173,41 @@ def told_to(user: User) -> list[str]:
 async def _start(by: Answerer, hold: Hold, given: Given, seconds: float) -> None:
     """The task belongs to this process, and to no request: hence the empty context."""
     task = asyncio.create_task(_see_through(by, hold, given, seconds), context=Context())
-    _kept[task] = hold.pk
+    _kept.add(task)
     task.add_done_callback(partial(_forget, hold))
 
 
 def _forget(hold: Hold, task: asyncio.Task[None]) -> None:
-    _kept.pop(task, None)
-    _at_work.discard(task)
+    _kept.discard(task)
+    _at_work.pop(task, None)
     processes.let_go(HOLD, hold.gateway, hold.confirmation_id)
 
 
 async def _see_through(by: Answerer, hold: Hold, given: Given, seconds: float) -> None:
     try:
-        if await _session_ends(by, seconds):
-            await _in_database(cancel, hold, SESSION_ENDED)
+        if why := await _why_cancelled(by, seconds):
+            await _in_database(cancel, hold, why)
             return
         task = asyncio.current_task()
         assert task is not None
-        _kept.pop(task, None)
-        _at_work.add(task)
+        _kept.discard(task)
+        progress = _at_work[task] = Progress()
         if await _in_database(_claim, by, hold):
-            ending = await _in_database(_send, by, hold, given, executor=_sending)
-            await _in_database(_close, hold, ending)
+            await _in_database(_close, hold, await _ending(by, hold, given, progress))
     except Exception:
         logger.exception("the approval of %s could not be sent", hold.confirmation_id)
 
 
 def session_key(by: Answerer) -> str:
     return (by.session.session_key if by.session else "") or ""
+
+
+async def _why_cancelled(by: Answerer, seconds: float) -> str:
+    """Empty when its time comes before anything else."""
+    try:
+        return SESSION_ENDED if await _session_ends(by, seconds) else ""
+    except asyncio.CancelledError:  # the process ends
+        return PORTICO_STOPPED
 
 
 async def _session_ends(by: Answerer, seconds: float) -> bool:
@@ -214,25 +237,34 @@ def _claim(by: Answerer, hold: Hold) -> bool:
     return True
 
 
-def _send(by: Answerer, hold: Hold, given: Given) -> Decided | str:
-    """What the gateway made of it, or why nothing was sent. Raises django.db.Error when nothing was sent, either."""
+async def _ending(by: Answerer, hold: Hold, given: Given, progress: Progress) -> Decided | str | None:
+    """What the gateway made of it; why nothing was sent; or None where nobody knows whether it arrived."""
+    if not progress.is_stopped:
+        asking = _persistently(partial(unblocked, _send, by, hold, given, progress))
+        progress.asking = asyncio.create_task(asking)
+        with suppress(asyncio.CancelledError):
+            return await progress.asking
+    return progress.decided if progress.may_have_arrived else PORTICO_STOPPED
+
+
+def _send(by: Answerer, hold: Hold, given: Given, progress: Progress) -> Decided | str:
+    """What the gateway made of it, or why nothing was sent. Raises django.db.Error when nothing was sent, either.
+
+    To be done `unblocked`. Whoever else answers this call comes first, however long that takes: what the gateway then
+    says is the truth.
+    """
     ending: Decided | str = ""
     try:
-        with alone(hold.gateway, hold.confirmation_id):
-            connection.close()  # one for each that waits for the gateway would be too many
+        with alone(hold.gateway, hold.confirmation_id, patience=math.inf):
             try:
-                ending = _why_not(by) or _ask(by, hold, given)
+                ending = _why_not(by) or _ask(by, hold, given, progress)
             except SignedOut:
                 ending = SESSION_ENDED
             except GatewayError as exc:
                 ending = exc.message
-    except NotTaken as exc:  # somebody else is at it
-        ending = exc.message
     except Error:
         if not ending:
             raise
-    finally:
-        connection.close()
     return ending
 
 
@@ -254,16 +286,22 @@ def _why_not(by: Answerer) -> str:
     return ""
 
 
-def _ask(by: Answerer, hold: Hold, given: Given) -> Decided:
+def _ask(by: Answerer, hold: Hold, given: Given, progress: Progress) -> Decided:
     asked = by.reads(hold.confirmation_id)
     if state_of(asked) == "waiting":
         asked = as_held(by, asked, given)
-    return send(by, asked, given) if state_of(asked) == "waiting" else already(by, asked, given)
+    if state_of(asked) != "waiting":
+        return already(by, asked, given)
+    progress.may_have_arrived = True
+    progress.decided = send(by, asked, given)
+    return read_back(progress.decided)
 
 
-def _close(hold: Hold, ending: Decided | str) -> None:
+def _close(hold: Hold, ending: Decided | str | None) -> None:
     """Record what became of it, once: whether it is recorded stands in the same transaction."""
-    if isinstance(ending, str):
+    if ending is None:
+        _end(hold, Hold.State.SENDING, Hold.State.SENT, NOT_KNOWN, f"failed: {NOT_KNOWN}")
+    elif isinstance(ending, str):
         why = ending.rstrip(".")
         _end(hold, Hold.State.SENDING, Hold.State.CANCELLED, why, f"cancelled before it was sent: {why}")
     else:
@@ -277,27 +315,31 @@ def _close(hold: Hold, ending: Decided | str) -> None:
 
 
 async def finish_all() -> None:
-    """The process ends: what waits is cancelled, what is being sent gets its time."""
-    waiting = dict(_kept)
-    for task in waiting:
+    """The process ends: what was not sent is cancelled, what is being sent gets its time.
+
+    Where the database does not take that in time, whoever looks next finds that this process is gone.
+    """
+    tasks = {*_kept, *_at_work}
+    for task in _kept:
         task.cancel()
-    for hold_id in waiting.values():
-        with suppress(Error):  # the database is away: whoever looks next finds that this process is gone
-            await database_sync_to_async(_cancel_by_id, thread_sensitive=False, executor=_storing)(hold_id)
-    if tasks := {*waiting, *_at_work}:
-        await asyncio.wait(tasks, timeout=GRACE)
+    for progress in _at_work.values():
+        if not progress.may_have_arrived:
+            progress.stop()
+    if tasks and (late := (await asyncio.wait(tasks, timeout=GRACE))[1]):
+        for progress in _at_work.values():
+            progress.stop()
+        await asyncio.wait(late, timeout=LAST_WORD)
 
 
-def _cancel_by_id(hold_id: int) -> None:
-    cancel(Hold.objects.select_related("user").get(pk=hold_id), PORTICO_STOPPED)
+async def _in_database(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await _persistently(partial(in_thread, WRITING, call, *args, **kwargs))
 
 
-async def _in_database(call: Callable[..., T], *arguments: object, executor: ThreadPoolExecutor | None = None) -> T:
-    """In a thread; again and again while the database is away or locked: nothing that was given is lost to that."""
-    run = database_sync_to_async(call, thread_sensitive=False, executor=executor or _storing)
+async def _persistently(call: Callable[[], Awaitable[T]]) -> T:
+    """Again and again while the database is away or locked: nothing that was given is lost to that."""
     while True:
         try:
-            return await run(*arguments)
+            return await call()
         except Error:
             logger.warning("the database is away: an approval waits for it", exc_info=True)
         await asyncio.sleep(AGAIN)
@@ -317,7 +359,7 @@ def bury(hold: Hold, why: str) -> None:
     if hold.state == Hold.State.WAITING:
         cancel(hold, why)
     else:
-        _end(hold, Hold.State.SENDING, Hold.State.SENT, NOT_KNOWN, f"failed: {NOT_KNOWN}")
+        _close(hold, None)
 
 
 def purge() -> None:

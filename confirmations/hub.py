@@ -19,10 +19,8 @@ from contextlib import AsyncExitStack, contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 
 from accounts import bus
@@ -34,11 +32,14 @@ from confirmations.items import GONE, LOST, NOT_YOURS, State, state_of, unreadab
 from confirmations.listing import rows_of
 from confirmations.models import did_run, doubt_about, is_being_answered, with_its_reason
 from confirmations.rows import Row, finished
+from confirmations.threads import in_thread
 from gateway import Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 from gateway.streams import Asked, ConfirmationEvents, Resolved, Unread
+from gateway.waiting import unblocked
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LOOK_AGAIN = 3.0  # seconds between two readings of the list while something is shown
@@ -46,6 +47,7 @@ RECORDED_WITHIN = 2.0  # seconds: gateways let go of a call first and write down
 STAYS = 6.0  # seconds that a decided item stays in its place
 FRESH = LOOK_AGAIN + 1  # seconds for which what was read may be shown on a page
 LINGER = 10.0  # seconds that the stream outlives the last page, since people go from page to page
+SETTLED_AT_ONCE = 8  # calls of which a hub asks the gateway together how they ended
 SILENT = 4.0  # seconds without an answer after which a gateway counts as away; it is waited for longer
 BEAT = 10.0  # seconds without a frame after which a page is told how things stand, so that it knows of a dead line
 FIRST_WORD = 0.9  # seconds until a page is told that nothing has come yet; it is tried on
@@ -54,8 +56,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts
 FRAMES_KEPT, BYTES_KEPT = 1000, 8 * 1024 * 1024  # of a socket that does not keep up; then it gets the whole queue
 REMEMBERED = 2000  # ids of decided items, so that late news of them changes nothing
 
-# Threads of our own: a gateway that hangs must not keep the pages' fragments from being rendered.
-_asking = ThreadPoolExecutor(16, thread_name_prefix="confirmations-ask")
 _rendering = ThreadPoolExecutor(2, thread_name_prefix="confirmations-render")
 
 LineState = Literal["connecting", "live", "reconnecting", "polling"]
@@ -195,6 +195,7 @@ class Hub:
         self._away_from = self.loop.time()  # of a gateway that is away: loop time since when
         self._pauses = backoff()
         self._check_at = 0.0  # Unix seconds at which the gateway is asked whether it still knows this person
+        self._settling = asyncio.Semaphore(SETTLED_AT_ONCE)
         self._look_now = asyncio.Event()
         self._changed = asyncio.Event()
         self._dirty: dict[str, None] = {}
@@ -259,7 +260,7 @@ class Hub:
             await _in_database(end, key, message)
         for key in keys:
             self._end_session(key, message)
-            self.loop.run_in_executor(_asking, tell_ended, key)
+            tell_ended(key)
 
     def retire(self) -> None:
         """Out of the register at once, so that whoever comes now gets a new hub; the tasks end behind it."""
@@ -387,7 +388,7 @@ class Hub:
         """Tokens outlive people and roles, and a socket may stay open all day without a request."""
         self._check_at = time.time() + settings.IDENTITY_CHECK
         try:
-            person = await self._ask(gateway.me)
+            person = await unblocked(gateway.me)
         except SignedOut:
             raise
         except GatewayError:
@@ -396,9 +397,6 @@ class Hub:
             await self._end_for_good(list(self._sessions), SignedOut.message)
         elif tuple(sorted(person.roles)) != self.identity.roles or person.tenant != self.identity.tenant:
             await self._end_for_good(list(self._sessions), ROLES_CHANGED)
-
-    async def _ask(self, call: Callable[..., T], *arguments: object) -> T:
-        return await self.loop.run_in_executor(_asking, partial(call, *arguments))
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
@@ -435,7 +433,7 @@ class Hub:
         state = self.state
         silence = self.loop.call_at(asked + SILENT, self._miss, asked)
         try:
-            told = await self._ask(gateway.pending)
+            told = await unblocked(gateway.pending)
         finally:
             silence.cancel()
         if state in ("live", "polling"):  # it had only been slow
@@ -460,7 +458,7 @@ class Hub:
     async def _name(self, gateway: Gateway, confirmations: list[Confirmation]) -> set[str]:
         """Learn what agents and people are called; the ids of people whose name is news from the gateway."""
         await _in_database(self._book.find_people, confirmations)
-        return await self._ask(self._book.ask, gateway, confirmations)
+        return await unblocked(self._book.ask, gateway, confirmations)
 
     def _saw(self, confirmation: Confirmation, seen: float) -> None:
         """It waits. News of something that is over are late, unless it had only been lost."""
@@ -487,7 +485,8 @@ class Hub:
     async def _settle(self, gateway: Gateway, shown: Shown) -> None:
         """It waits no longer: find out how it ended. Stays as it is while the gateway does not say."""
         try:
-            record = await self._ask(gateway.confirmation, shown.confirmation.id)
+            async with self._settling:
+                record = await unblocked(gateway.confirmation, shown.confirmation.id)
         except NotFound:
             call = shown.confirmation
             await _in_database(tell_record, self.identity.gateway, call, call, "lost", self._book.names)
@@ -619,8 +618,8 @@ class Hub:
         return await _in_database(rows_of, self._book, wanted) if wanted else []
 
 
-async def _in_database(call: Callable[..., T], *arguments: object) -> T:
-    return await database_sync_to_async(call, thread_sensitive=False, executor=_rendering)(*arguments)
+async def _in_database(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await in_thread(_rendering, call, *args, **kwargs)
 
 
 _hubs: dict[Identity, Hub] = {}

@@ -14,6 +14,7 @@ from accounts.naming import distinct_name
 from accounts.sessions import GatewaySession
 from confirmations.items import Names
 from confirmations.models import Decision
+from confirmations.threads import READING, blocks
 from gateway import Agent, Confirmation, Gateway
 from gateway.canonical import digest
 from gateway.errors import GatewayError, SignedOut
@@ -86,6 +87,7 @@ class NameBook:
         """`find_ids`, of everybody beside these calls."""
         self.find_ids(self._people_in(confirmations))
 
+    @blocks(READING)
     def find_ids(self, ids: Collection[str]) -> None:
         """Reads the database where somebody is not known yet: people of the same gateway and tenant only."""
         if unknown := set(ids) - self._people.keys():
@@ -155,17 +157,17 @@ def _name_or_none(ask: Callable[[str], Agent | ToolProvider], some_id: str) -> s
 def _provider_name(gateway: Gateway, identity: Identity, provider_id: str) -> str:
     """As the gateway calls it; empty where it does not say. Remembered for everybody of a tenant."""
     key = f"provider-{digest(repr((identity.gateway, identity.tenant, provider_id)))}"
-    name: str | None = cache.get(key)
+    name: str | None = _remembered(key)
     if name is None:
         name = _name_or_none(gateway.tool_provider, provider_id)
-        cache.set(key, name, PROVIDERS_KNOWN)
+        _remember(key, name, PROVIDERS_KNOWN)
     return name
 
 
 def _people_of(gateway: Gateway, identity: Identity, wanted: Collection[str]) -> dict[str, str]:
     """Names by id, of the tenant of one of its admins, as the gateway lists them; none where it does not say."""
     key = f"people-{digest(repr(identity))}"
-    known: dict[str, Any] | None = cache.get(key)
+    known: dict[str, Any] | None = _remembered(key)
     if known is None or not set(wanted) <= {*known["names"], *known["missing"]}:
         try:
             listed = gateway.people()
@@ -176,6 +178,16 @@ def _people_of(gateway: Gateway, identity: Identity, wanted: Collection[str]) ->
         names = {one.id: distinct_name(one.name, one.email, one.id) for one in listed if one.tenant == identity.tenant}
         missing = {*wanted, *(known["missing"] if known else ())} - names.keys()
         known = {"names": names, "missing": sorted(missing)}
-        cache.set(key, known, PEOPLE_KNOWN)
+        _remember(key, known, PEOPLE_KNOWN)
     found: dict[str, str] = known["names"]
     return found
+
+
+@blocks(READING)
+def _remembered(key: str) -> Any:
+    return cache.get(key)
+
+
+@blocks(READING)
+def _remember(key: str, value: object, seconds: int) -> None:
+    cache.set(key, value, seconds)

@@ -16,10 +16,12 @@ from accounts import processes
 from accounts.models import User
 from confirmations.models import Answering
 from confirmations.record import Evidence, Kind, record, storable
+from confirmations.threads import WRITING, blocks
 from gateway.errors import GatewayError
+from gateway.waiting import sleep
 
 PATIENCE = 8.0  # seconds that a second answer waits for the first one
-LOOK_AGAIN = 0.05  # seconds
+LOOK_AGAIN, LONGEST_PAUSE = 0.05, 0.4  # seconds between two attempts: the first, and at most
 FROM_BEFORE = timedelta(minutes=1)  # an answer that names no process, of a Portico that was replaced, is left by then
 TURN = "turn"
 
@@ -45,19 +47,22 @@ class Busy(NotTaken):
 
 
 @contextmanager
-def alone(gateway: str, confirmation_id: str) -> Iterator[int]:
-    """The right to answer this confirmation, as the key of its row. Raises Busy when somebody keeps it for too long.
+def alone(gateway: str, confirmation_id: str, patience: float = PATIENCE) -> Iterator[int]:
+    """The right to answer this confirmation, as the key of its row. Raises Busy when somebody living keeps it for more
+    seconds than `patience`.
 
     A GatewayError says that nothing was sent. After anything else what was noted stays: for `write_late`, where the
     database went away before it was told what the gateway said, else for `bury_dead`.
     """
-    deadline = time.monotonic() + PATIENCE
-    processes.take(TURN, gateway, confirmation_id)
+    deadline = time.monotonic() + patience
+    pause = LOOK_AGAIN
+    while (turn := _begin(gateway, confirmation_id)) is None:
+        bury_dead()
+        if time.monotonic() > deadline:
+            raise Busy
+        sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
     try:
-        while (turn := _take(gateway, confirmation_id)) is None:
-            if time.monotonic() > deadline:
-                raise Busy
-            time.sleep(LOOK_AGAIN)
         is_noted = False  # something that may have been sent
         try:
             yield turn
@@ -70,6 +75,19 @@ def alone(gateway: str, confirmation_id: str) -> Iterator[int]:
         processes.let_go(TURN, gateway, confirmation_id)
 
 
+def _begin(gateway: str, confirmation_id: str) -> int | None:
+    """The key of a new row. Whoever only waits has nothing in hand: else what somebody left would never be freed."""
+    processes.take(TURN, gateway, confirmation_id)
+    turn = None
+    try:
+        turn = _take(gateway, confirmation_id)
+    finally:
+        if turn is None:
+            processes.let_go(TURN, gateway, confirmation_id)
+    return turn
+
+
+@blocks(WRITING)
 def _leave(turn: int, *, is_noted: bool) -> None:
     mine = Answering.objects.filter(pk=turn)
     if is_noted:
@@ -82,6 +100,7 @@ def _leave(turn: int, *, is_noted: bool) -> None:
         raise
 
 
+@blocks(WRITING)
 def _take(gateway: str, confirmation_id: str) -> int | None:
     try:
         with transaction.atomic():
@@ -90,7 +109,6 @@ def _take(gateway: str, confirmation_id: str) -> int | None:
                 gateway=gateway, confirmation_id=confirmation_id, since=timezone.now(), process=process
             )
     except IntegrityError:
-        bury_dead()
         return None
     return row.pk
 
@@ -128,6 +146,7 @@ def write_late() -> None:
         del _unwritten[turn]
 
 
+@blocks(WRITING)
 def bury_dead() -> None:
     """Free the calls whose answers broke off, as by the death of a process; record those that may have been sent."""
     for turn in Answering.objects.select_related("user", "process"):

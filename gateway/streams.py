@@ -1,6 +1,7 @@
 """What a gateway streams: the answer of an agent, and the confirmations that are asked for.
 
-One aiohttp session a process and event loop: no limit on connections, no total timeout (its defaults cap both).
+One aiohttp session a process and event loop, also for plain calls that are waited for on it: no limit on
+connections, no total timeout (its defaults cap both).
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ LARGEST_ANSWER = 64 * 1024 * 1024  # bytes of an answer that comes in one piece
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
 
-def _session() -> aiohttp.ClientSession:
+def session() -> aiohttp.ClientSession:
+    """This loop's."""
     loop = asyncio.get_running_loop()
-    session = _sessions.get(loop)
-    if session is None or session.closed:
-        session = _sessions[loop] = aiohttp.ClientSession(
+    found = _sessions.get(loop)
+    if found is None or found.closed:
+        found = _sessions[loop] = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
         )
-    return session
+    return found
 
 
 async def close() -> None:
     """Close this loop's session, if it has one. Whoever ends the loop calls it."""
-    session = _sessions.pop(asyncio.get_running_loop(), None)
-    if session is not None:
-        await session.close()
+    if (found := _sessions.pop(asyncio.get_running_loop(), None)) is not None:
+        await found.close()
 
 
 _BROKEN = (aiohttp.ClientError, ConnectionError, TimeoutError)
@@ -97,7 +98,7 @@ class _Stream:
             headers["Content-Type"] = "application/json"
         asked_at = datetime.now(UTC)
         try:
-            response = await _session().request(
+            response = await session().request(
                 self._method,
                 self._url,
                 data=self._body or None,

@@ -10,12 +10,14 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
+import aiohttp
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ProtocolError
+from yarl import URL
 
-from gateway import clock, deep
+from gateway import clock, deep, streams
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
 from gateway.errors import (
     AlreadyResolved,
@@ -27,11 +29,13 @@ from gateway.errors import (
 )
 from gateway.refusals import refusal
 from gateway.segments import is_segment
+from gateway.waiting import is_unblocked, wait_for
 
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 15.0  # seconds between two bytes of an answer
+WHOLE_TIMEOUT = 60.0  # seconds for a whole answer that is waited for on the loop
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 
 _known: dict[str, Dialect] = {}
@@ -106,16 +110,10 @@ class Wire:
         the gateway may have acted before the connection died.
         """
         address = f"{self.url}{base}/{path}"
-        try:
-            try:
-                status, content = self._exchange(_session, method, address, body)
-            except requests.ConnectionError as exc:
-                if method != "GET" or not _died_unused(exc):
-                    raise
-                with _pool() as fresh:
-                    status, content = self._exchange(fresh, method, address, body)
-        except requests.RequestException as exc:  # refused, reset, timed out, cut off
-            raise GatewayUnavailable from exc
+        if is_unblocked():
+            status, content = wait_for(self._exchanged(method, address, body))
+        else:
+            status, content = self._blocking(method, address, body)
         if not 200 <= status < 300:
             problem = refusal(status, content)
             if method == "GET" and isinstance(problem, AlreadyResolved):
@@ -125,6 +123,46 @@ class Wire:
             return deep.loads(content)
         except ValueError as exc:
             raise MalformedReply("not JSON") from exc
+
+    async def _exchanged(self, method: str, address: str, body: Mapping[str, object] | None) -> tuple[int, bytes]:
+        """Status and body of the answer, waited for on the loop. A dead connection is no matter: see `_ask`.
+
+        aiohttp itself sends a GET once more, and a POST never; other methods it would, so they are not for the loop.
+        """
+        assert method in ("GET", "POST")
+        timeout = aiohttp.ClientTimeout(WHOLE_TIMEOUT, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT)
+        asked_at = datetime.now(UTC)
+        try:
+            async with streams.session().request(
+                method,
+                URL(address, encoded=True),
+                json=body,
+                headers={"Authorization": f"Bearer {self.token}"} if self.token else {},
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                clock.hear_headers(self.url, response.headers, asked_at)
+                content = bytearray()
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > LARGEST_ANSWER:
+                        raise MalformedReply("longer than we read")
+                return response.status, bytes(content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise GatewayUnavailable from exc
+
+    def _blocking(self, method: str, address: str, body: Mapping[str, object] | None) -> tuple[int, bytes]:
+        """The same, in the thread of whoever asks."""
+        try:
+            try:
+                return self._exchange(_session, method, address, body)
+            except requests.ConnectionError as exc:
+                if method != "GET" or not _died_unused(exc):
+                    raise
+                with _pool() as fresh:
+                    return self._exchange(fresh, method, address, body)
+        except requests.RequestException as exc:  # refused, reset, timed out, cut off
+            raise GatewayUnavailable from exc
 
     def _exchange(
         self, session: requests.Session, method: str, address: str, body: Mapping[str, object] | None

@@ -17,6 +17,7 @@ import psycopg
 import redis
 import requests
 
+from gateway.calls.wire import READ_TIMEOUT
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor
 from tests.servers import postgres_server, redis_server
@@ -60,6 +61,15 @@ def test_a_silent_gateway_delays_no_answer_and_is_told_with_its_age(
         assert (status, told["gateway"], told["seconds"]) == (200, "silent", {"gateway": 0.0})
         eventually(lambda: asked(own_portico)[1]["seconds"] != {"gateway": 0.0})
     eventually(lambda: asked(own_portico) == (200, {"database": "ok", "gateway": "ok"}), 20)
+
+
+def test_a_look_at_a_silent_gateway_keeps_no_process_from_ending(own_gateway: Embedded, own_portico: Portico) -> None:
+    assert own_gateway.process is not None
+    with frozen(own_gateway.process.pid):
+        assert asked(own_portico)[1]["gateway"] == "silent"
+        told = time.monotonic()
+        own_portico.stop()
+        assert time.monotonic() - told < READ_TIMEOUT / 2
 
 
 def test_a_database_that_another_program_locks_is_told(own_portico: Portico) -> None:

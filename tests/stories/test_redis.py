@@ -136,7 +136,13 @@ async def test_no_word_of_others_ends_what_processes_tell_each_other(heard: list
 async def test_a_connection_that_falls_silent_is_noticed_and_made_anew(heard: list[Any], shared: str) -> None:
     pid = redis.Redis.from_url(shared).info()["process_id"]
     os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    for word in ("nobody", "waits"):
+        bus.tell("test", word)
+    assert time.monotonic() - began < bus.TIMEOUT / 2
+    await until(lambda: heard == ["nobody", "waits"])  # of itself, in the end
     await until(lambda: not bus.is_heard())
+    heard.clear()
     os.kill(pid, signal.SIGCONT)
     await until(bus.is_heard)
     bus._away_until = 0.0

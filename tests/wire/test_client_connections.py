@@ -1,7 +1,9 @@
-"""Connections that die: a read is asked once more where nothing was answered, a write never is."""
+"""Connections that die: a read is asked once more where nothing was answered, a write never is. So with and without a
+thread."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -9,11 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
-from gateway import Gateway, Service
+from gateway import Gateway, Service, streams
 from gateway.errors import GatewayUnavailable, MalformedReply
+from gateway.waiting import unblocked
 
 AGENT = {"id": "a", "name": "Echo", "description": None, "is_active": True, "tenant_id": None}
 CREDENTIAL = {"success": True, "credential": {"id": "c", "serviceType": "slack", "providerName": "Slack"}}
@@ -99,21 +103,38 @@ def gateway_at(server: Moody) -> Gateway:
     return Gateway(server.url, "a.login.token", "released")
 
 
-def test_a_read_is_asked_again_when_its_kept_connection_was_dead() -> None:
+Ask = Callable[..., Any]
+
+
+def in_a_thread(call: Callable[..., Any], *args: Any) -> Any:
+    return call(*args)
+
+
+@pytest.fixture(params=["in a thread", "on the loop"])
+def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
+    if request.param == "in a thread":
+        yield in_a_thread
+        return
+    with asyncio.Runner() as runner:
+        yield lambda call, *args: runner.run(unblocked(call, *args))
+        runner.run(streams.close())
+
+
+def test_a_read_is_asked_again_when_its_kept_connection_was_dead(ask: Ask) -> None:
     with moody([http(AGENT)], [http(AGENT)]) as server:
         gateway = gateway_at(server)
-        assert gateway.agent("a").name == "Echo"
-        assert gateway.agent("a").name == "Echo"
+        assert ask(gateway.agent, "a").name == "Echo"
+        assert ask(gateway.agent, "a").name == "Echo"
     assert server.asked == ["GET /api/v1/agents/a"] * 3
     assert server.connections == 2
 
 
-def test_a_read_is_asked_again_only_once() -> None:
+def test_a_read_is_asked_again_only_once(ask: Ask) -> None:
     with moody([http(AGENT)]) as server:
         gateway = gateway_at(server)
-        gateway.agent("a")
+        ask(gateway.agent, "a")
         with pytest.raises(GatewayUnavailable):
-            gateway.agent("a")
+            ask(gateway.agent, "a")
     assert server.asked == ["GET /api/v1/agents/a"] * 3
 
 
@@ -126,33 +147,35 @@ def test_a_read_is_asked_again_only_once() -> None:
         ("POST /api/v1/confirmation/c/respond", lambda gateway: gateway.answer("c", approve=True)),
     ],
 )
-def test_a_write_is_never_sent_twice(line: str, write: Callable[[Gateway], object]) -> None:
+def test_a_write_is_never_sent_twice(ask: Ask, line: str, write: Callable[[Gateway], object]) -> None:
+    if not line.startswith("POST"):
+        ask = in_a_thread  # no other write waits on the loop
     with moody([http(AGENT)], [http(CREDENTIAL)]) as server:
         gateway = gateway_at(server)
-        gateway.agent("a")
+        ask(gateway.agent, "a")
         with pytest.raises(GatewayUnavailable):
-            write(gateway)
+            ask(write, gateway)
     assert server.asked == ["GET /api/v1/agents/a", line]
 
 
-def test_a_read_whose_answer_had_begun_is_not_asked_again() -> None:
+def test_a_read_whose_answer_had_begun_is_not_asked_again(ask: Ask) -> None:
     with moody([Cut(http(AGENT)[:-5])], [http(AGENT)]) as server, pytest.raises(GatewayUnavailable):
-        gateway_at(server).agent("a")
+        ask(gateway_at(server).agent, "a")
     assert server.asked == ["GET /api/v1/agents/a"]
 
 
-def test_a_read_that_times_out_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_times_out_is_not_asked_again(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.calls.wire.READ_TIMEOUT", 0.1)  # seconds
     with moody([b""]) as server, pytest.raises(GatewayUnavailable):
-        gateway_at(server).agent("a")
+        ask(gateway_at(server).agent, "a")
     assert server.asked == ["GET /api/v1/agents/a"]
 
 
-def test_nobody_listening_is_asked_once() -> None:
+def test_nobody_listening_is_asked_once(ask: Ask) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     with pytest.raises(GatewayUnavailable):
-        Gateway(url, "a.login.token", "released").agent("a")
+        ask(Gateway(url, "a.login.token", "released").agent, "a")
 
 
 @pytest.mark.parametrize(
@@ -167,20 +190,20 @@ def test_nobody_listening_is_asked_once() -> None:
     ],
     ids=["HTML", "another type", "a redirect", "a refusal without JSON", "an id that is a number", "nested deeply"],
 )
-def test_an_answer_that_makes_no_sense_is_malformed(answer: bytes) -> None:
+def test_an_answer_that_makes_no_sense_is_malformed(ask: Ask, answer: bytes) -> None:
     with moody([answer]) as server, pytest.raises(MalformedReply):
-        gateway_at(server).agent("a")
+        ask(gateway_at(server).agent, "a")
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-def test_what_stands_before_a_gateway_may_be_busy(status: int) -> None:
+def test_what_stands_before_a_gateway_may_be_busy(ask: Ask, status: int) -> None:
     answer = f"HTTP/1.1 {status} Busy\r\nContent-Length: 15\r\n\r\n<html>no</html>".encode()
     with moody([answer]) as server, pytest.raises(GatewayUnavailable):
-        gateway_at(server).agent("a")
+        ask(gateway_at(server).agent, "a")
 
 
-def test_no_cookie_of_one_person_goes_with_another() -> None:
+def test_no_cookie_of_one_person_goes_with_another(ask: Ask) -> None:
     with moody([http(AGENT, "Set-Cookie: who=ana\r\n"), http(AGENT)]) as server:
-        gateway_at(server).agent("a")
-        Gateway(server.url, "another.login.token", "released").agent("a")
+        ask(gateway_at(server).agent, "a")
+        ask(Gateway(server.url, "another.login.token", "released").agent, "a")
     assert server.connections == 1

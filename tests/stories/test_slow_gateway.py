@@ -1,0 +1,189 @@
+"""A gateway that takes its time: what is sent meanwhile costs no thread, and nobody else's turn."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.embedded import Embedded
+from tests.portico import Portico, Visitor
+from tests.stories.approving import ANA, BO, OLU, SOON, held, live_page, open_page, words
+from tests.stories.following import eventually
+from tests.stories.test_bulk import posts, ticked
+from tests.stories.test_holding import arrived, post, sent
+from tests.stories.test_holds_late import database, decisions, unsent
+
+HOLD = 1.0  # seconds
+LATE = 0.6  # seconds that every answer of the gateway takes
+AT_ONCE = 60
+
+
+@pytest.fixture(scope="module")
+def trouble() -> Iterator[Embedded]:
+    with Embedded.start() as embedded:
+        yield embedded
+
+
+@pytest.fixture(scope="module")
+def late(trouble: Embedded) -> Iterator[Portico]:
+    server = Portico(trouble.url, APPROVAL_HOLD=str(HOLD)).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bo(late: Portico) -> Iterator[Visitor]:
+    visitor = arrived(late, BO)
+    yield visitor
+    visitor.session.close()
+
+
+@pytest.fixture
+def ana(late: Portico) -> Iterator[Visitor]:
+    visitor = arrived(late, ANA)
+    yield visitor
+    visitor.session.close()
+
+
+@contextmanager
+def slow(gateway: Embedded, seconds: float = LATE) -> Iterator[None]:
+    """Every call that it gets."""
+    gateway.dial(fail={"path": "/api/v1/", "delay": seconds, "times": 1_000_000})
+    try:
+        yield
+    finally:
+        gateway.dial(fail=None)
+
+
+def several(gateway: Embedded, number: int) -> list[str]:
+    return [held(gateway, ANA, "delete_file", agent="File manager", path=str(at)) for at in range(number)]
+
+
+def threads_of(portico: Portico) -> int:
+    assert portico.process is not None
+    status = Path(f"/proc/{portico.process.pid}/status").read_text()
+    return int(status.split("Threads:")[1].split()[0])
+
+
+def seconds_of(visitor: Visitor, path: str) -> float:
+    began = time.monotonic()
+    visitor.reads(path)
+    return time.monotonic() - began
+
+
+def test_approvals_sent_at_once_hold_no_thread_and_cost_nobody_a_turn(
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded
+) -> None:
+    alone, waits, *calls = several(trouble, AT_ONCE + 2)
+    token = bo.csrf_token()
+    item = f"/confirmations/{waits}/"
+    with slow(trouble):
+        desk_alone, item_alone = (seconds_of(ana, path) for path in ("/confirmations/", item))
+        began = time.monotonic()
+        post(bo, token, alone, "confirm")
+        eventually(lambda: not unsent(late), 60)
+        one_takes = time.monotonic() - began
+        threads_alone = threads_of(late)
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(AT_ONCE) as hands:
+            list(hands.map(lambda call: post(bo, token, call, "confirm"), calls))
+        eventually(lambda: not trouble.report()["answers"].keys().isdisjoint(calls), 60)
+        assert len(unsent(late)) > AT_ONCE / 2
+        assert threads_of(late) < threads_alone + AT_ONCE / 4
+        desk, waiting = (seconds_of(ana, path) for path in ("/confirmations/", item))
+        eventually(lambda: not unsent(late), 60)
+        all_take = time.monotonic() - began
+    assert set(calls) <= set(trouble.report()["ran"])
+    assert {tuple(decisions(late, call)) for call in calls} == {(("approved", "confirmed"),)}
+    assert all_take < 3 * one_takes
+    assert desk < 2 * desk_alone and waiting < 2 * item_alone
+
+
+def test_several_that_are_answered_at_once_do_not_wait_for_each_other(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    one, *calls = several(trouble, 26)
+    ticked_one, *items = ticked(bo, one, *calls)
+    with slow(trouble):
+        began = time.monotonic()
+        posts(bo, [ticked_one], "approve")
+        one_takes = time.monotonic() - began
+        began = time.monotonic()
+        told = posts(bo, items, "approve").text
+        assert time.monotonic() - began < 3 * one_takes
+        eventually(lambda: set(calls) <= set(trouble.report()["ran"]), 60)
+        eventually(lambda: not unsent(late), 30)
+    assert "25 approvals" in words(told)
+    assert all(decisions(late, call) == [("approved", "confirmed")] for call in calls)
+
+
+def test_an_approval_waits_for_an_answer_that_comes_to_nothing_and_is_sent(
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded
+) -> None:
+    (call,) = several(trouble, 1)
+    token = ana.csrf_token()
+    bo.posts(f"/confirmations/{call}/confirm/")
+    trouble.dial(fail={"path": f"/api/v1/confirmation/{call}", "method": "GET", "delay": 10, "status": 503})
+    post(ana, token, call, "reject")
+    assert sent(trouble, call) == 0
+    eventually(lambda: decisions(late, call) == [("approved", "confirmed")])
+    assert sent(trouble, call) == 1
+
+
+def test_a_gateway_that_is_silent_to_many_keeps_nobody_elses_page_waiting(late: Portico, trouble: Embedded) -> None:
+    many = []
+    try:
+        for number in range(20):  # each with a live list of their own
+            trouble.dial(person={"email": OLU, "tenantId": f"tenant {number}"})
+            many.append(arrived(late, OLU))
+    finally:
+        trouble.dial(person={"email": OLU, "tenantId": "acme"})
+    bo = arrived(late, BO)
+    listed = "/api/v1/stream/pending"
+    before = sum(one["path"] == listed for one in trouble.received())
+    trouble.dial(fail={"path": listed, "delay": 20, "times": len(many)})
+    with ExitStack() as pages:
+        for one in many:
+            pages.enter_context(open_page(one))
+        eventually(lambda: sum(one["path"] == listed for one in trouble.received()) >= before + len(many), SOON)
+        with live_page(bo) as page:
+            (call,) = several(trouble, 1)
+            page.reads(call, "delete_file")
+    for one in (bo, *many):
+        one.session.close()
+
+
+def test_the_end_of_the_process_says_of_each_approval_what_is_known_of_it(own_gateway: Embedded) -> None:
+    portico = Portico(own_gateway.url, APPROVAL_HOLD=str(HOLD)).start()
+    bo = arrived(portico, BO)
+    kept, looked_up, answered, read_back, unanswered = several(own_gateway, 5)
+    for call in (looked_up, answered, read_back, unanswered):
+        bo.posts(f"/confirmations/{call}/confirm/")
+        delay, method = {looked_up: (60, "GET"), unanswered: (60, "POST")}.get(call, (3, "POST"))
+        own_gateway.dial(fail={"path": f"/api/v1/confirmation/{call}", "method": method, "delay": delay})
+    for call in (answered, read_back, unanswered):
+        eventually(lambda call=call: sent(own_gateway, call) == 1)  # type: ignore[misc]
+    own_gateway.dial(fail={"path": f"/api/v1/confirmation/{read_back}", "method": "GET", "delay": 60})
+    bo.posts(f"/confirmations/{kept}/confirm/")
+    portico.stop(signal.SIGTERM)
+    assert {call: why_not_sent(portico, call) for call in (kept, looked_up)} == dict.fromkeys(
+        (kept, looked_up), "cancelled before it was sent: Portico was stopped"
+    )
+    assert decisions(portico, answered) == decisions(portico, read_back) == [("approved", "confirmed")]
+    assert "whether it arrived is not known" in why_not_sent(portico, unanswered)
+    assert [sent(own_gateway, call) for call in (kept, looked_up, answered, read_back, unanswered)] == [0, 0, 1, 1, 1]
+    bo.session.close()
+    portico.close()
+
+
+def why_not_sent(portico: Portico, call: str) -> str:
+    question = "SELECT outcome FROM confirmations_decision WHERE confirmation_id = ?"
+    with closing(database(portico)) as rows:
+        return " ".join(row[0] for row in rows.execute(question, [call]))
