@@ -16,5 +16,6 @@ def frame(request: HttpRequest) -> dict[str, object]:
             "is_embedded": settings.GATEWAY_IS_EMBEDDED,
         },
         "nav": {"approvals": True, "credentials": True},
+        "most_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         "theme": theme if theme in THEMES else "",
     }

@@ -18,7 +18,9 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.addresses import split
 from accounts.drafts import KEPT_FIELDS, keep_draft
 from accounts.models import User
+from accounts.refusing import Refusal, answer
 from accounts.sessions import tell_ended
+from accounts.typed import typed
 
 if TYPE_CHECKING:
     from django_htmx.middleware import HtmxDetails
@@ -67,8 +69,13 @@ def page_of(request: HttpRequest) -> str:
 
 
 def sign_in_again(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page; with what was typed given back, where no session says whose draft it would be."""
     unsent = {"unsent": what} if (what := _unsent(request)) else {}
     address = f"{reverse('accounts:sign_in')}?{urlencode({'next': page_of(request), **unsent})}"
+    if request.method == "POST" and not getattr(request, "is_draft_kept", False) and (texts := typed(request)):
+        advice = "Nothing was sent. Copy what you wrote, sign in, and send it there."
+        refusal = Refusal(401, "You were signed out", advice, texts, address, "Sign in")
+        return answer(refusal, {name.lower(): value for name, value in request.headers.items()})
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else redirect(address)
 
 
@@ -83,6 +90,7 @@ def end_session(request: HttpRequest, notice: str = "") -> None:
     """Sign this person out here; what they had in hand is kept as their draft."""
     if request.method == "POST" and isinstance(request.user, User):
         keep_draft(request.user, page_of(request), request.POST)
+        request.is_draft_kept = True  # type: ignore[attr-defined]
     ended = request.session.session_key
     logout(request)
     tell_ended(ended)

@@ -11,12 +11,18 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 
-def guarded(headers: Headers) -> Headers:
-    """These, and what keeps an answer from being kept, framed, or taken for something else."""
+NOTHING = b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def guarded(headers: Headers, policy: bytes = NOTHING) -> Headers:
+    """These, and what keeps an answer from being kept, framed, or taken for something else.
+
+    `policy` is the Content-Security-Policy.
+    """
     return [
         *headers,
         (b"cache-control", b"no-store"),
-        (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        (b"content-security-policy", policy),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", str(settings.SECURE_REFERRER_POLICY).encode()),
     ]

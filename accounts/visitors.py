@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import SESSION_KEY, get_user
+from django.db import DatabaseError
 from django.http import HttpRequest, parse_cookie
 
 from accounts.checking import checked_at, may_go_on
@@ -35,15 +36,35 @@ async def visitor_of(scope: Mapping[str, Any]) -> Visitor | None:
     return visitor._replace(kept=replace(visitor.kept, checked_at=at))
 
 
+async def has_session(scope: Mapping[str, Any]) -> bool:
+    """Whether the cookie belongs to somebody who signed in, also where that is over: what they wrote is kept for them.
+
+    True where the database cannot say.
+    """
+    if (key := _session_key(scope)) is None:
+        return False
+    try:
+        return await database_sync_to_async(_has_person)(key)
+    except DatabaseError:
+        return True
+
+
+def _has_person(session_key: str) -> bool:
+    return SESSION_KEY in import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+
+
+def _session_key(scope: Mapping[str, Any]) -> str | None:
+    cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
+    return parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME) or None
+
+
 def _read(scope: Mapping[str, Any]) -> Visitor | None:
     """Who the cookie says that it is, where the session has a gateway token that is not over.
 
     Not by Channels' middleware: thousands of these are open at once, and that would keep session, cookies and a copy
     of the scope for each of its layers, and look at the session with every frame that is sent.
     """
-    cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
-    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
-    if not key:
+    if (key := _session_key(scope)) is None:
         return None
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)

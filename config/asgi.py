@@ -16,7 +16,7 @@ django: Any = get_asgi_application()  # sets Django up, so the rooms can be impo
 
 from accounts.streaming import no_such_socket  # noqa: E402
 from agents.consumers import FollowRun  # noqa: E402
-from config.bounds import bounded  # noqa: E402
+from config.bodies import bounded  # noqa: E402
 from config.health import healthz, readyz  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402

@@ -9,10 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from accounts.streaming import guarded
 
 LARGEST_HEAD = 64 * 1024  # bytes of the request line and all headers
 HEAD_WITHIN = 15.0  # seconds from its first byte
@@ -86,65 +83,3 @@ class BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
-
-
-class _TooLarge(Exception):
-    """More came than was allowed."""
-
-
-def bounded(application: Application) -> Application:
-    """The same application, for requests whose body is no larger than it may be and can be read at all."""
-
-    async def within(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > limit:
-            await _answer(send, 413, _too_large(limit))
-            return
-        if _charset(headers.get(b"content-type", b"")) not in READABLE:
-            await _answer(send, 400, "This request could not be read: send forms as UTF-8.")
-            return
-        size, begun = 0, False
-
-        async def counted() -> dict[str, Any]:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > limit:
-                raise _TooLarge
-            return message
-
-        async def watched(message: dict[str, Any]) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await application(scope, counted, watched)
-        except _TooLarge:
-            if not begun:
-                await _answer(send, 413, _too_large(limit))
-
-    return within
-
-
-def _too_large(limit: int) -> str:
-    return (
-        f"This is too large: Portico takes at most {limit // 1024**2} MB at once. Nothing was sent. "
-        "Go back: what you typed is still there."
-    )
-
-
-def _charset(content_type: bytes) -> str:
-    for parameter in content_type.decode("latin-1").split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip().strip("\"'").lower()
-    return "utf-8"
-
-
-async def _answer(send: Send, status: int, sentence: str) -> None:
-    headers = guarded([(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")])
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": sentence.encode()})

@@ -1,10 +1,15 @@
-"""Lines of the log that nobody else can write."""
+"""Lines of the log that nobody else can write, and one line an outage."""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 from types import TracebackType
+
+from django.db import InterfaceError, OperationalError
+
+QUIET = 60.0  # seconds without trouble, after which the next is a new outage
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
@@ -26,3 +31,22 @@ class LineFormatter(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> str:
         return "\n".join(f"  {escaped(line)}" for line in super().formatException(ei).split("\n"))
+
+
+class OneLineAnOutage(logging.Filter):
+    """Each page that fails for the database has the same to say: the first one says it, in one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = -QUIET  # seconds of the monotonic clock
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        problem = record.exc_info[1] if record.exc_info else None
+        if not isinstance(problem, (OperationalError, InterfaceError)):
+            return True
+        now = time.monotonic()
+        is_new = now - self._last >= QUIET
+        self._last = now
+        record.msg, record.args = "the database does not answer as it should: %s", (problem,)
+        record.exc_info = record.exc_text = None
+        return is_new

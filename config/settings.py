@@ -138,6 +138,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticFiles",
     "csp.middleware.CSPMiddleware",
+    "config.errors.InWords",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -182,6 +183,7 @@ for key in SESSION_TOKEN_KEYS:
         raise ImproperlyConfigured(sentence) from None
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # ends with the session it belongs to
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024**2  # bytes of a form
+CSRF_FAILURE_VIEW = "config.errors.forged"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (DEBUG or DEMO)
@@ -256,7 +258,7 @@ LOGGING = {
     "formatters": {
         "line": {"()": "config.logs.LineFormatter", "format": "{levelname} {name}: {message}", "style": "{"}
     },
-    "filters": {"outage": {"()": "config.errors.OneLineAnOutage"}},
+    "filters": {"outage": {"()": "config.logs.OneLineAnOutage"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outage"]}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }

@@ -13,4 +13,7 @@ urlpatterns = [
     path("auth/connect", auth_connect),
     path("confirmations/", include("confirmations.urls")),
 ]
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
 handler500 = "config.errors.broken"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.refusing import Refusal, answer
 from accounts.requests import SignedInRequest, signed_in, too_fast
 from agents import drafts, pages, runs, stopping, talking
 from agents.api import AT_ONCE, known_agents
@@ -74,7 +76,8 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
         "draft_url": reverse("agents:agent_draft", args=[agent_id]),
         "key": uuid.uuid4(),
     }
-    return render(request, "agents/agent.html", context, status=400 if form.errors else 200)
+    status = 413 if _is_too_long(form) else 400 if form.errors else 200
+    return render(request, "agents/agent.html", context, status=status)
 
 
 @signed_in
@@ -119,6 +122,8 @@ def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
             return _not_sent(request, page, exc, "agents:conversations")
         except talking.CannotBegin as exc:
             return _not_sent(request, page, exc, page)
+    if _is_too_long(form):
+        return _too_long(request, problem, page)
     if problem:
         return _not_sent(request, page, problem, page)
     drafts.forget(request.user, page)
@@ -220,6 +225,20 @@ def _context(
         "draft_url": reverse("agents:draft", args=[conversation.id]),
         "key": uuid.uuid4(),
     }
+
+
+def _is_too_long(form: MessageForm) -> bool:
+    return form.has_error("message", "max_length")
+
+
+def _too_long(request: SignedInRequest, problem: str, page: str) -> HttpResponse:
+    """A draft is no longer than a message: the text is given back, to be sent in parts."""
+    advice = "Nothing was sent. What you wrote stands below: copy it, make it shorter, and send it in parts."
+    refusal = Refusal(413, problem.rstrip("."), advice, [request.POST["message"]], page)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if request.htmx:
+        refusal = replace(refusal, advice="It was not sent; it is still here.")
+    return answer(refusal, headers)
 
 
 def _problem(form: MessageForm) -> str:

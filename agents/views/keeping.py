@@ -147,6 +147,10 @@ def _is_agent(request: SignedInRequest, agent_id: str) -> bool:
 
 def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
     form = DraftForm(request.POST)
+    if form.has_error("message", "max_length"):
+        return HttpResponse(
+            "This is too long to be kept. Make it shorter: it is on this page alone.", "text/plain", 413
+        )
     if not form.is_valid():
         return HttpResponse(status=400)
     page = drafts.editing(page, form.cleaned_data["replaces"])

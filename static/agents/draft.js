@@ -9,10 +9,17 @@ let timer = 0
 let kept = message?.value
 let isOver = false // the session: what is kept on the server then is not ours
 
+/** Where the server keeps nothing: of a session that is over, or of a text that is too long for it. */
+function keepHere() {
+  try {
+    sessionStorage.setItem(HERE, message.value)
+  } catch {} // more than a browser keeps: it is on the page
+}
+
 function keep() {
   clearTimeout(timer)
   timer = 0
-  if (isOver) return sessionStorage.setItem(HERE, message.value)
+  if (isOver || message.validity.customError) return keepHere()
   if (message.value === kept) return
   kept = message.value
   fetch(form.dataset.draft, { method: "POST", body: new FormData(form), keepalive: kept.length < 10_000 }).catch(() => (kept = null))
