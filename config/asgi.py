@@ -19,6 +19,7 @@ from agents.consumers import FollowRun  # noqa: E402
 from config.bodies import bounded  # noqa: E402
 from config.health import healthz, readyz  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
+from config.sharing import shared  # noqa: E402
 from confirmations.consumers import QueueConsumer  # noqa: E402
 
 # Connections are kept for the thread that saves answers. Each page has a thread of its own, which ends with it.
@@ -38,10 +39,11 @@ http: list[Any] = [
 nowhere: Any = no_such_socket
 websocket: list[Any] = [path("ws/confirmations/", queue), re_path("", nowhere)]
 
-application = ProtocolTypeRouter(
+routes: Any = ProtocolTypeRouter(
     {
         "http": URLRouter(http),
         "websocket": URLRouter(websocket),
         "lifespan": lifespan,
     }
 )
+application = shared(routes)

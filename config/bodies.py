@@ -14,12 +14,12 @@ from django.conf import settings
 
 from accounts.addresses import split
 from accounts.refusing import Refusal, answer
-from accounts.streaming import guarded
+from accounts.streaming import Headers, guarded
 from accounts.visitors import has_session
 
 STRANGERS = 64 * 1024  # bytes that are taken of somebody who has not signed in: no form of theirs needs more
 READ = 16 * 1024**2  # bytes that are read of a person; Django takes DATA_UPLOAD_MAX_MEMORY_SIZE of them
-LINGER_BYTES, LINGER = 16 * 1024**2, 10.0  # what is still taken, and thrown away, so that a browser reads the refusal
+LINGER_BYTES, LINGER = 16 * 1024**2, 5.0  # what is still taken, and thrown away, so that a browser reads the refusal
 READABLE = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"})
 """What a form may be written in: other codecs of Python's break Django in the middle of its error page."""
 LOOKS = b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -29,10 +29,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
-class _TooLarge(Exception):
-    """More came than is read."""
-
-
 def bounded(application: Application) -> Application:
     """The same application, for requests whose body is no larger than it may be and can be read at all."""
 
@@ -40,39 +36,36 @@ def bounded(application: Application) -> Application:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
-            await _refuse(scope, headers, receive, send, _unreadable(headers))
+            await refuse(scope, headers, receive, send, _unreadable(headers))
             return
         limit = STRANGERS
         if int(length) > limit and await has_session(scope):
             limit = READ
         if int(length) > limit:
-            await _refuse(scope, headers, receive, send, _too_large(headers, limit))
+            await refuse(scope, headers, receive, send, _too_large(headers, limit))
             return
         if _charset(headers.get("content-type", "")) not in READABLE:
-            await _refuse(scope, headers, receive, send, _unreadable(headers))
+            await refuse(scope, headers, receive, send, _unreadable(headers))
             return
-        size, has_begun = 0, False
+        size, is_too_large, has_begun = 0, False, False
 
         async def counted() -> dict[str, Any]:
-            nonlocal size, limit
+            nonlocal size, limit, is_too_large
             message = await receive()
             size += len(message.get("body", b""))
             if STRANGERS == limit < size and await has_session(scope):
                 limit = READ
-            if size > limit:
-                raise _TooLarge
-            return message
+            is_too_large = size > limit
+            return {"type": "http.disconnect"} if is_too_large else message
 
         async def watched(message: dict[str, Any]) -> None:
             nonlocal has_begun
             has_begun = True
             await send(message)
 
-        try:
-            await application(scope, counted, watched)
-        except _TooLarge:
-            if not has_begun:
-                await _refuse(scope, headers, receive, send, _too_large(headers, limit))
+        await application(scope, counted, watched)
+        if is_too_large and not has_begun:
+            await refuse(scope, headers, receive, send, _too_large(headers, limit))
 
     return within
 
@@ -108,8 +101,13 @@ def _charset(content_type: str) -> str:
     return "utf-8"
 
 
-async def _refuse(
-    scope: dict[str, Any], headers: dict[str, str], receive: Receive, send: Send, refusal: Refusal
+async def refuse(
+    scope: dict[str, Any],
+    headers: dict[str, str],
+    receive: Receive,
+    send: Send,
+    refusal: Refusal,
+    more: Headers | None = None,
 ) -> None:
     """Answer when the rest of the body came: browsers read no answer before they have sent everything."""
     rest = 0
@@ -123,6 +121,6 @@ async def _refuse(
     response = answer(refusal, headers)
     named = [(name.lower().encode(), value.encode()) for name, value in response.items() if name != "Cache-Control"]
     close = [(b"content-length", str(len(response.content)).encode()), (b"connection", b"close")]
-    head = guarded([*named, *close], LOOKS)
+    head = guarded([*named, *close, *(more or [])], LOOKS)
     await send({"type": "http.response.start", "status": response.status_code, "headers": head})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.content})

@@ -1,85 +1,305 @@
-"""What a request may take before anybody looks at it: whoever has not signed in must cost little.
+"""What a connection may take before anybody looks at it: whoever has not signed in must cost little.
 
-uvicorn's fast parser bounds neither the head of a request nor the time that it takes; Django reads a body whole first.
+uvicorn's fast parser bounds neither the head of a request nor the time that it takes, nor how many are connected; and
+it waits for ever for somebody who does not read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
 from typing import Any
 
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 LARGEST_HEAD = 64 * 1024  # bytes of the request line and all headers
+MOST_HEADERS = 200
 HEAD_WITHIN = 15.0  # seconds from its first byte
 BODY_WITHIN = 120.0  # seconds from the end of the head
+BODY_STEP, SLOWEST_BODY = 15.0, 512  # seconds between two looks at a body; bytes a second that have to have come
+LARGEST_AROUND = 64 * 1024  # bytes of chunk heads and trailers, beside eight for each byte of a body
+MOST_PIPELINED = 16  # requests that are sent before the answer to the first one; browsers send none
+MOST_DISCARDED = 16 * 1024**2  # bytes of a body that come after the answer
+STALLED = 20.0  # seconds in which somebody reads nothing of what is written
+REFUSED_WITHIN = 2.0  # seconds that somebody gets who is only told that there is no room
+SPARE = 64  # connections that are told so; the others are closed without a word
 LARGEST_SOCKET_FRAME = 64 * 1024  # bytes: pages say little over a socket
-READABLE = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"})
-"""What a form may be written in: other codecs of Python's break Django in the middle of its error page."""
+LARGEST_SAID = 256 * 1024  # bytes that a browser says over one socket: days of pongs, and then it comes back
+PING_EVERY, PONG_WITHIN = 15.0, 10.0  # seconds: a socket whose browser is gone is closed
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+Refused = tuple[bytes, str]
+UNREADABLE: Refused = (b"400 Bad Request", "This is no request that Portico can read.")
+HEAD_TOO_LARGE: Refused = (b"431 Request Header Fields Too Large", "The head of this request is too large.")
+TOO_SLOW: Refused = (b"408 Request Timeout", "This request took too long to arrive.")
+CROWDED: Refused = (
+    b"503 Service Unavailable",
+    "Too many are connected to Portico right now. Nothing was sent. Try again in a moment.",
+)
+
+# What anybody can cause is no news.
+_quiet = logging.getLogger("uvicorn.error.connections")
+_quiet.setLevel(logging.ERROR)
+
+_refused: set[object] = set()
+_known: dict[str, Any] = {}
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose heads are bounded, in bytes and in time, and whose bodies are in time."""
+    """HTTP/1.1 whose heads are bounded in bytes and in time, bodies in time, and whose readers have to read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        from config.crowd import crowd  # noqa: PLC0415  (the settings are read by now, not when uvicorn names this)
+
         super().__init__(*args, **kwargs)
+        self.logger = _quiet
+        self._crowd = crowd
+        self._address: str | None = None  # that this counts for; none: it does not count, or not any more
         self._in_head = True
-        self._head_size = 0
+        self._head_size = self._header_count = 0
+        self._arrived = self._body_size = self._seen = 0  # bytes since the head; of the body; at the last look
+        self._discarded = 0
+        self._body_until = 0.0
+        self._refusal = UNREADABLE
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._within(HEAD_WITHIN)
+        address = self.client[0] if self.client else ""
+        if address in _trusted(self.config.forwarded_allow_ips):
+            address = ""  # of many people: their own addresses are counted with their requests
+        if self._crowd.enter(address):
+            self._address = address
+            self._crowd.wait(self, address)
+            self._within(HEAD_WITHIN, self._too_slow)
+        elif len(_refused) < SPARE:
+            _refused.add(self)
+            self._within(REFUSED_WITHIN, self._turn_away)
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._within(None)
+        self._watch_reader(is_stuck=False)
+        _refused.discard(self)
+        if self._address is not None:
+            self._crowd.go_on(self, self._address)
+            self._crowd.leave(self._address)
         super().connection_lost(exc)
 
+    def make_room(self) -> None:
+        """For somebody else, since nothing comes from this one."""
+        if self._head_size or not self._in_head:
+            self._refuse(CROWDED)
+        self.transport.abort() if self.transport.get_write_buffer_size() else self.transport.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._address is not None:
+            self._crowd.go_on(self, self._address)
+            self._crowd.leave(self._address)
+            self._address = None
+
+    def handle_websocket_upgrade(self) -> None:
+        if self in _refused:
+            self._turn_away()
+            return
+        self._within(None)
+        super().handle_websocket_upgrade()
+        socket = self.transport.get_protocol()
+        if isinstance(socket, BoundedSocket) and self._address is not None:
+            self._crowd.go_on(self, self._address)
+            socket.address, self._address = self._address, None
+
+    # What comes
+
     def data_received(self, data: bytes) -> None:
-        while data and not self.transport.is_closing():
+        while data and not self.transport.is_closing() and self.transport.get_protocol() is self:
             if not self._in_head:
+                self._arrived += len(data)
                 super().data_received(data)
+                if self._arrived - self._body_size > LARGEST_AROUND + 8 * self._body_size:
+                    self._refuse(UNREADABLE)
                 return
-            if not self._head_size:
-                self._within(HEAD_WITHIN)
+            if not self._head_size and self not in _refused:
+                self._within(HEAD_WITHIN, self._too_slow)
             piece = data[: LARGEST_HEAD + 1 - self._head_size]  # a body may follow in the same packet
             data = data[len(piece) :]
             self._head_size += len(piece)
             super().data_received(piece)
             if self._in_head and self._head_size > LARGEST_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large", "The head of this request is too large.")
+                self._refuse(HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        self._header_count = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_count += 1
+        if self._header_count > MOST_HEADERS:  # trailers, too
+            self._refusal = HEAD_TOO_LARGE
+            raise ValueError("too many headers")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._within(BODY_WITHIN)
+        self._arrived = self._body_size = self._seen = self._discarded = 0
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise ValueError("too many requests at once")
+        if self in _refused:
+            self.app = _crowded
+        else:
+            self._body_until = self.loop.time() + BODY_WITHIN
+            self._within(BODY_STEP, self._look_at_body)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_size += len(body)
+        if self.cycle.response_complete:
+            self._discarded += len(body)
+            if self._discarded > MOST_DISCARDED:
+                self.transport.close()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_head, self._head_size = True, 0
         self._within(None)
+        if self._address is not None:
+            self._crowd.go_on(self, self._address)
         super().on_message_complete()
 
-    def _within(self, seconds: float | None) -> None:
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._end()
+        elif not self.pipeline and self._address is not None:
+            self._crowd.wait(self, self._address)
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._end()
+
+    def _look_at_body(self) -> None:
+        """A body has to come at some speed, unless it is us who do not read it."""
+        came = self._arrived - self._seen
+        if self.loop.time() > self._body_until or (came < BODY_STEP * SLOWEST_BODY and not self.flow.read_paused):
+            self._too_slow()
+            return
+        self._seen = self._arrived
+        self._within(BODY_STEP, self._look_at_body)
+
+    # What is written
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader(is_stuck=True)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch_reader(is_stuck=False)
+
+    def _watch_reader(self, *, is_stuck: bool) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        if is_stuck:
+            self._stalled = self.loop.call_later(STALLED, self.transport.abort)
+
+    def _end(self) -> None:
+        """What is closed waits until all was read: not for ever."""
+        if self.transport.get_write_buffer_size():
+            self._watch_reader(is_stuck=True)
+
+    # Refusing
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._refusal)
+
+    def _within(self, seconds: float | None, otherwise: Any = None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         if seconds is not None:
-            self._deadline = self.loop.call_later(seconds, self._too_slow)
+            self._deadline = self.loop.call_later(seconds, otherwise)
 
     def _too_slow(self) -> None:
-        if self.transport.get_protocol() is self and not self.transport.is_closing():
-            self._refuse(b"408 Request Timeout", "This request took too long to arrive.")
+        if self.transport.get_protocol() is self:
+            self._refuse(TOO_SLOW)
 
-    def _refuse(self, status: bytes, sentence: str) -> None:
+    def _turn_away(self) -> None:
+        self._refuse(CROWDED)
+
+    def _refuse(self, refusal: Refused) -> None:
+        if self.transport.is_closing():
+            return
+        status, sentence = refusal
         body = sentence.encode()
         lines = (
-            *(b"HTTP/1.1 " + status, b"content-type: text/plain; charset=utf-8"),
+            *(b"HTTP/1.1 " + status, b"content-type: text/plain; charset=utf-8", b"cache-control: no-store"),
             *(b"content-length: %d" % len(body), b"connection: close", b"", body),
         )
-        self.transport.write(b"\r\n".join(lines))
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(b"\r\n".join(lines))
         self.transport.close()
+        self._end()
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket over which a browser says little, and reads what it is told."""
+
+    address: str | None = None  # that this counts for
+    _said = 0  # bytes
+    _stalled: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        from config.crowd import crowd  # noqa: PLC0415
+
+        self._watch_reader(is_stuck=False)
+        if self.address is not None:
+            crowd.leave(self.address)
+            self.address = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._said += len(data)
+        if self._said > LARGEST_SAID:
+            self.transport.abort()
+        else:
+            super().data_received(data)
+
+    def pause_writing(self) -> None:
+        """Pings are answered as they come: nobody is listened to who does not read the answers."""
+        super().pause_writing()
+        self.transport.pause_reading()
+        self._watch_reader(is_stuck=True)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch_reader(is_stuck=False)
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    def _watch_reader(self, *, is_stuck: bool) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        if is_stuck:
+            self._stalled = self.loop.call_later(STALLED, self.transport.abort)
+
+
+async def _crowded(scope: Any, receive: Any, send: Any) -> None:
+    from config.sharing import crowded  # noqa: PLC0415
+
+    await crowded(scope, receive, send)
+
+
+def _trusted(hosts: list[str] | str) -> Any:
+    """The proxies whose word about an address counts."""
+    key = str(hosts)
+    if key not in _known:
+        _known[key] = ProxyHeadersMiddleware(_crowded, hosts).trusted_hosts
+    return _known[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -17,6 +18,7 @@ from embedded import ids
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / ".demo"  # the demo's own secrets, so that sign-ins outlive a restart
+FILES = 65_536  # that a process may have open, connections among them; many systems begin with 1024
 GRACEFUL_SHUTDOWN = 2  # seconds that open streams and sockets get to end by themselves
 OFFERED = (  # the demo's agents, told to people who may not list agents
     *(ids.ECHO, ids.STORYTELLER, ids.FILE_MANAGER, ids.GITHUB_HELPER, ids.WEATHER_DESK, ids.NOTES_KEEPER),
@@ -73,7 +75,10 @@ def serve(host: str, port: int) -> int:
         )
     import uvicorn  # noqa: PLC0415  (Daphne's users need not have it)
 
-    from config.bounds import LARGEST_SOCKET_FRAME  # noqa: PLC0415
+    from config.bounds import LARGEST_SOCKET_FRAME, PING_EVERY, PONG_WITHIN  # noqa: PLC0415
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, FILES)), hard))
 
     uvicorn.run(
         "config.asgi:application",
@@ -81,8 +86,12 @@ def serve(host: str, port: int) -> int:
         port=port,
         log_level="warning",
         http="config.bounds:BoundedProtocol",
+        ws="config.bounds:BoundedSocket",
+        forwarded_allow_ips=env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1"),
         ws_per_message_deflate=False,
         ws_max_size=LARGEST_SOCKET_FRAME,
+        ws_ping_interval=PING_EVERY,
+        ws_ping_timeout=PONG_WITHIN,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
     return 0

@@ -192,6 +192,12 @@ IDENTITY_CHECK = 300  # seconds between two questions whether the gateway still 
 SIGN_IN_FAILURES = 10  # an account and address, in
 SIGN_IN_PAUSE = 300  # seconds
 
+# Who may be connected to one process
+
+CONNECTIONS = at_least_one("CONNECTIONS", env.int("CONNECTIONS", default=4096))
+CONNECTIONS_AN_ADDRESS = at_least_one("CONNECTIONS_AN_ADDRESS", env.int("CONNECTIONS_AN_ADDRESS", default=1024))
+FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1")  # proxies that say whose request it is
+
 # What one person may have open or begin, in each process
 
 OPEN_SOCKETS = at_least_one("OPEN_SOCKETS", env.int("OPEN_SOCKETS", default=100))  # pages that are kept live

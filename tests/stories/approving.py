@@ -101,11 +101,11 @@ class OpenPage:
             return closed.rcvd.code
 
 
-def connected(visitor: Visitor, origin: str | None) -> ClientConnection:
+def connected(visitor: Visitor, origin: str | None, headers: dict[str, str] | None = None) -> ClientConnection:
     """As a browser would on a page of that origin. Raises InvalidStatus when it is refused."""
     return connect(
         address(visitor),
-        additional_headers={"Cookie": cookies(visitor)},
+        additional_headers={"Cookie": cookies(visitor), **(headers or {})},
         origin=Origin(origin) if origin is not None else None,
         max_size=None,
     )
