@@ -7,11 +7,12 @@ import uuid
 
 from django.conf import settings
 
+from accounts.drafts import page_key
 from accounts.models import Draft, User
 from agents.models import Message
+from gateway.types import writable
 
 FIELD = "message"
-LONGEST_PAGE = 300  # characters of a path, as `Draft` has them
 
 
 def editing(page: str, message_id: int | None) -> str:
@@ -28,7 +29,7 @@ def edited(user: User, page: str) -> set[int]:
 
 
 def of_page(user: User, page: str) -> str:
-    draft = Draft.objects.filter(user=user, page=page[:LONGEST_PAGE], field=FIELD).first()
+    draft = Draft.objects.filter(user=user, page=page_key(page), field=FIELD).first()
     return draft.text if draft else ""
 
 
@@ -37,17 +38,17 @@ def keep(user: User, page: str, text: str, key: uuid.UUID | None) -> None:
     if not text.strip():
         forget(user, page)
     elif not (key and Message.objects.filter(key=key, conversation__user=user).exists()):
-        Draft.objects.update_or_create(user=user, page=page[:LONGEST_PAGE], field=FIELD, defaults={"text": text})
+        Draft.objects.update_or_create(user=user, page=page_key(page), field=FIELD, defaults={"text": writable(text)})
 
 
 def has_room(user: User, page: str) -> bool:
     """Whether a text on this page can be kept: of one person DRAFTS_KEPT are."""
     own = Draft.objects.filter(user=user)
-    return own.filter(page=page[:LONGEST_PAGE], field=FIELD).exists() or own.count() < settings.DRAFTS_KEPT
+    return own.filter(page=page_key(page), field=FIELD).exists() or own.count() < settings.DRAFTS_KEPT
 
 
 def forget(user: User, page: str) -> None:
-    Draft.objects.filter(user=user, page=page[:LONGEST_PAGE], field=FIELD).delete()
+    Draft.objects.filter(user=user, page=page_key(page), field=FIELD).delete()
 
 
 def forget_all(user: User, page: str) -> None:

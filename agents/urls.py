@@ -1,6 +1,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
+from accounts import converters  # noqa: F401  (registers `id`)
 from agents.views import answers, chat, keeping
 
 
@@ -13,8 +14,8 @@ register_converter(Format, "format")
 app_name = "agents"
 urlpatterns = [
     path("agents/", chat.catalogue, name="catalogue"),
-    path("agents/<str:agent_id>/", chat.agent, name="agent"),
-    path("agents/<str:agent_id>/draft/", keeping.agent_draft, name="agent_draft"),
+    path("agents/<id:agent_id>/", chat.agent, name="agent"),
+    path("agents/<id:agent_id>/draft/", keeping.agent_draft, name="agent_draft"),
     path("conversations/", keeping.conversations, name="conversations"),
     path("conversations/export.<format:form>", keeping.export_all, name="export_all"),
     path("conversations/<uuid:conversation_id>/", chat.conversation, name="conversation"),

@@ -8,6 +8,7 @@ from accounts.characters import visible
 from confirmations.decisions import Given
 
 LONGEST_REASON = 2000
+UNREADABLE = "This answer could not be read. Please look at the call once more, then answer it."
 NEEDS_REASON = "Please say why: a reason is needed to reject."
 
 
@@ -40,7 +41,9 @@ class AnswerForm(forms.Form):
     @property
     def problem(self) -> str:
         """A sentence, empty when the answer will do."""
-        return " ".join(str(error) for error in self.errors.get("reason", []))
+        if self.is_valid():
+            return ""
+        return " ".join(str(error) for error in self.errors.get("reason", [])) or UNREADABLE
 
     @property
     def given(self) -> Given:

@@ -65,7 +65,7 @@ def release(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
 def _answer(request: SignedInRequest, confirmation_id: str, *, approve: bool) -> HttpResponse:
     by = Answerer.of(request)
     form = AnswerForm(request.POST, approve=approve)
-    if not form.is_valid() and form.problem:
+    if form.problem:
         return _not_taken(request, confirmation_id, form.problem, 400)
     try:
         if form.asks_first:

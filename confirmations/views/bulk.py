@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from accounts.converters import is_id
 from accounts.drafts import take_draft
 from accounts.requests import SignedInRequest, signed_in
 from confirmations.bulk import Chosen, answer_each, compared
@@ -22,7 +23,7 @@ from confirmations.turns import NotTaken
 @require_http_methods(["GET", "POST"])
 def bulk(request: SignedInRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
-    chosen = list(dict.fromkeys(one for text in given.getlist("item") if (one := Chosen.of(text)).id))
+    chosen = list(dict.fromkeys(one for text in given.getlist("item") if is_id((one := Chosen.of(text)).id)))
     if request.method == "GET":
         return _ask(
             request, chosen, given.get("answer", ""), take_draft(request.user, reverse("confirmations:bulk"), "reason")
