@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from django.conf import settings
 from django.http import QueryDict
 
 from accounts.addresses import split
@@ -23,10 +24,14 @@ def page_key(page: str) -> str:
 
 
 def keep_draft(user: User, page: str, form: QueryDict) -> None:
+    """What was sent in vain. Of one person the newest DRAFTS_KEPT are kept."""
     for field in KEPT_FIELDS:
         if text := form.get(field, "").strip():
             key = page_key(split(page).path)
             Draft.objects.update_or_create(user=user, page=key, field=field, defaults={"text": writable(text)})
+    oldest = Draft.objects.filter(user=user).order_by("-kept_at").values_list("pk", flat=True)[settings.DRAFTS_KEPT :]
+    if beyond := list(oldest):
+        Draft.objects.filter(pk__in=beyond).delete()
 
 
 def take_draft(user: User, page: str, field: str) -> str:

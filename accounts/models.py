@@ -83,6 +83,7 @@ class Draft(models.Model):
     page = models.CharField(max_length=300)  # path
     field = models.CharField(max_length=20)
     text = models.TextField()
+    kept_at = models.DateTimeField(auto_now=True)  # as it stands
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "page", "field"], name="one_draft_a_field")]

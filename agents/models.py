@@ -23,6 +23,7 @@ class KnownAgent(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     agent_id = models.CharField(max_length=200)
+    used_at = models.DateTimeField(auto_now=True)  # when a conversation was begun last
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "agent_id"], name="one_row_a_known_agent")]

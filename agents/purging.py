@@ -1,4 +1,4 @@
-"""Deleted conversations go for good when they can no longer be brought back, and sessions when they are over."""
+"""What would only grow goes for good: what was deleted, what is over, what nobody came back to."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from datetime import timedelta
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
+from accounts.models import Draft
 from agents import drafts
-from agents.models import Conversation
+from agents.models import Conversation, KnownAgent
 
 UNDO_SHOWN = timedelta(seconds=10)
 KEPT_DELETED = timedelta(minutes=5)  # longer than Undo is shown: the page may have been slow, or read late
+KEPT_UNSENT = timedelta(days=90)  # a text that nobody went on with
+KEPT_UNUSED = timedelta(days=180)  # an agent with whom no conversation was begun; one that has any is known by it
 
 
 def purge() -> None:
-    """What was deleted some minutes ago, with what was being written there; sessions that are over."""
+    """What was deleted some minutes ago, with what was being written there; sessions that are over; what was left."""
+    now = timezone.now()
     SessionStore.clear_expired()
-    gone = Conversation.objects.filter(deleted_at__lt=timezone.now() - KEPT_DELETED)
+    Draft.objects.filter(kept_at__lt=now - KEPT_UNSENT).delete()
+    KnownAgent.objects.filter(used_at__lt=now - KEPT_UNUSED).delete()
+    gone = Conversation.objects.filter(deleted_at__lt=now - KEPT_DELETED)
     for conversation in gone.select_related("user"):
         if gone.filter(id=conversation.id).delete()[0]:  # unless it was brought back just now
             drafts.forget_all(conversation.user, conversation.get_absolute_url())

@@ -51,7 +51,7 @@ def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Convers
     if key and (said := Message.objects.filter(key=key, conversation__user=user).first()):
         return said.conversation
     _keep_pace(user.pk)
-    KnownAgent.objects.get_or_create(user=user, agent_id=agent.id)
+    KnownAgent.objects.update_or_create(user=user, agent_id=agent.id)
     line = " ".join(text.split())
     title = line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
     named = {"user": user, "agent_id": agent.id, "agent_name": cut(agent.name, AGENT_NAME_LENGTH), "title": title}
