@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.http import QueryDict
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
 
 from accounts import drafts
 from accounts.models import Draft, User
@@ -86,8 +86,8 @@ def test_an_agent_that_is_used_again_and_a_text_that_is_changed_count_anew(ana: 
 
 
 @pytest.mark.django_db
-def test_of_one_person_the_newest_texts_are_kept(ana: User, settings: SettingsWrapper) -> None:
-    settings.DRAFTS_KEPT = 3
+def test_of_one_person_the_newest_texts_are_kept(ana: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DRAFTS_KEPT", 3)
     for number in range(5):
         drafts.keep_draft(ana, f"/confirmations/{number}/", QueryDict(f"reason=because+{number}"))
     assert sorted(Draft.objects.values_list("text", flat=True)) == ["because 2", "because 3", "because 4"]
