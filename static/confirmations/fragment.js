@@ -97,6 +97,22 @@ function keepSteady(section, aim, frames = 4) {
   if (frames) requestAnimationFrame(() => keepSteady(section, aim, frames - 1))
 }
 
+/** While a call cannot be read: an approval that is over is not said to be about to be sent, but what its row tells of it. */
+export function retellHold(section, row) {
+  const place = section?.querySelector("[data-answering]")
+  const hold = place?.querySelector("[role=timer]")
+  if (!hold || row.dataset.held) return
+  const hadFocus = place.contains(document.activeElement)
+  for (const old of place.querySelectorAll(".answering__note, [formaction$='/cancel/']")) old.remove()
+  const told = [...row.querySelectorAll(".call__note, .call__verdict")].map(note => note.textContent)
+  const note = Object.assign(document.createElement("p"), { className: "answering__note", textContent: told.map(one => `${one}.`).join(" ") })
+  note.role = "status"
+  hold.replaceWith(note)
+  if (!hadFocus || place.contains(document.activeElement)) return
+  section.tabIndex = -1
+  section.focus({ preventScroll: true })
+}
+
 /** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay, and Reject where it was. Never between the
     press of a button and its release, which would swallow the click, nor before an answer that was sent from it has come back. */
 export async function replaceKeeping(old, fresh) {

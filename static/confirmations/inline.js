@@ -1,7 +1,7 @@
 // Shows an approval that this person is asked for inside the chat that caused it: after each open tool call that it matches. Events
 // and tool calls come in any order, and what an agent wrote is rendered anew around it. Once it has ended the step itself says how, in a line.
 // Without it: the desk has the same approval.
-import { answered, fetched, replaceKeeping, sectionOf } from "confirmations/fragment"
+import { answered, fetched, replaceKeeping, retellHold, sectionOf } from "confirmations/fragment"
 import { elements, isWaiting } from "confirmations/rows"
 
 const log = document.querySelector("[role=log]")
@@ -52,6 +52,7 @@ async function fill(copy, row) {
     if (hadFocus && !isWaiting(row)) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
   } catch {
     delete copy.dataset.version // the next change tries again
+    retellHold(copy.firstElementChild, row)
   }
 }
 

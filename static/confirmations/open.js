@@ -1,6 +1,6 @@
 // Opens a call beside the list: its address, its markup, and what changes in it while it is open. Without it: each call has a page.
 import { isWaiting } from "confirmations/rows"
-import { prefetch, replaceKeeping, sectionOf } from "confirmations/fragment"
+import { prefetch, replaceKeeping, retellHold, sectionOf } from "confirmations/fragment"
 
 const desk = document.querySelector("main.desk")
 const list = document.querySelector("[data-desk]")
@@ -112,7 +112,7 @@ addEventListener("popstate", () => {
 
 // The open call changed: what is read of it changes, what is typed does not.
 const asked = new Map() // id -> version that was fetched for it last
-document.addEventListener("desk:row", async ({ detail: { row } }) => {
+async function renew(row) {
   const { confirmation: id, version } = row.dataset
   if (id !== openId() || section()?.dataset.version === version || asked.get(id) === version) return
   asked.set(id, version)
@@ -121,7 +121,13 @@ document.addEventListener("desk:row", async ({ detail: { row } }) => {
     if (id === openId() && section()) replaceKeeping(section(), fresh)
   } catch {
     asked.delete(id)
+    if (id === openId()) retellHold(section(), row)
   }
+}
+document.addEventListener("desk:row", ({ detail: { row } }) => renew(row))
+document.addEventListener("confirmations:line", ({ detail: { to } }) => {
+  const row = !to && rowOf(openId())
+  if (row) renew(row) // it may have changed while it could not be read
 })
 
 document.addEventListener("desk:changed", () => {

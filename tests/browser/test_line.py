@@ -8,9 +8,9 @@ import re
 from playwright.sync_api import expect
 
 from embedded import ids
-from tests.browser.conftest import Window, in_one_dialect, violations
+from tests.browser.conftest import Come, Window, in_one_dialect, violations
 from tests.browser.line import Line
-from tests.browser.test_answering import call_of, opens
+from tests.browser.test_answering import approves, call_of, opens
 from tests.embedded import Embedded
 from tests.stories.approving import held
 
@@ -54,6 +54,30 @@ def test_a_desk_without_its_gateway_says_so_pauses_and_is_whole_again(window: Wi
     expect(reason).to_have_value("too much")
     reject.click()
     expect(section).to_contain_text("Rejected by you: too much")
+
+
+@in_one_dialect
+def test_nothing_is_said_to_be_sent_that_the_gateway_could_not_be_told(come: Come, demo_gateway: Embedded) -> None:
+    bo, ana = come("admin"), come("user")
+    ana.goto(f"/agents/{ids.FILE_MANAGER}/")
+    ana.get_by_role("textbox", name="Message").fill("please delete report.pdf")
+    ana.get_by_role("button", name="Send").click()
+    asked = ana.get_by_role("log").get_by_role("region", name="delete_file")
+    expect(asked.get_by_role("button", name="Reject")).to_be_visible()
+    [call] = demo_gateway.report()["held"]
+    opens(bo, f"/confirmations/{call}/")
+    approves(bo, call)
+    for section in (call_of(bo, call), asked):
+        expect(section).to_contain_text("It is sent in")
+    demo_gateway.dial(fail={"path": "/api/v1/", "status": 503, "times": 1000}, refuse_streams=True, drop_streams=True)
+    for section in (call_of(bo, call), asked):
+        expect(section).to_contain_text("not sent. The gateway cannot be reached")
+        for untrue in ("being sent", "It is sent in", "Until it is sent", "Cancel approval"):
+            expect(section).not_to_contain_text(untrue)
+    demo_gateway.dial(fail=None, refuse_streams=False)
+    expect(call_of(bo, call)).to_contain_text("Your approval was cancelled before it was sent")
+    expect(call_of(bo, call).get_by_role("button", name="Approve", exact=True)).to_be_enabled()
+    assert call not in demo_gateway.report()["ran"]
 
 
 @in_one_dialect
