@@ -61,6 +61,8 @@ _known_types = frozenset(kind.value for kind in EventType)
 class Decoder:
     """Turns the server-sent events of one answer into AG-UI events, until `finished`.
 
+    An AG-UI body may hold several runs in a row: RUN_STARTED begins the next one, and takes back `finished`.
+
     Types and fields that are newer than we know are ignored. What is no valid AG-UI is counted and passed over: a
     sloppy event must not end a run. In the log it leaves a line without its content. What JSON can spell and nobody can
     keep, NUL and half a surrogate pair, becomes U+FFFD; an event with a number that is none, such as 1e999, is no valid
@@ -117,9 +119,14 @@ class Decoder:
                 pass
         return [event for sent in plain for event in self.feed(sent)]
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another run may follow the one that finished."""
+        return self._is_agui is True
+
     def feed(self, sent: ServerSentEvent) -> list[Event]:
         if self.finished:
-            return []
+            return self._after_end(sent.data) if self.may_go_on else []
         if self._is_agui is None:
             self._is_agui = _is_agui(sent.data)
             if not self._is_agui:
@@ -165,6 +172,20 @@ class Decoder:
             if self.passed_over:
                 logger.info("run %s: %d events in all were passed over", self._run_id, self.passed_over)
         return events
+
+    def _after_end(self, data: bytes) -> list[Event]:
+        """Only the start of another run may come after the end of one; what else is AG-UI belongs to none."""
+        try:
+            event = _event.validate_json(data)
+        except ValidationError:
+            return []
+        if not isinstance(event, RunStartedEvent):
+            if not isinstance(event, RunFinishedEvent | RunErrorEvent):
+                self._pass_over()
+            return []
+        self.finished = False
+        self._chunks = _ChunkForms()
+        return self._agui(data)
 
     def _pass_over(self) -> None:
         """Count an event that is no valid AG-UI. What it says reaches no log."""
@@ -230,13 +251,15 @@ class _ChunkForms:
     """Expands the chunk shorthands into start, content and end. Source: AG-UI 1.0, the three *_CHUNK events.
 
     A chunk without an id goes on with what the one before it has begun; anything else ends that first. Subagents work
-    side by side, so each has its own.
+    side by side, so each has its own. A chunk may come back to what was begun before: that is told as more of it.
     """
 
-    __slots__ = ("begun",)
+    __slots__ = ("_named", "_started", "begun")
 
     def __init__(self) -> None:
         self.begun: dict[str | None, _Begun] = {}  # by subagent
+        self._started: set[tuple[str | None, _Begun]] = set()
+        self._named: set[tuple[str | None, str]] = set()  # tool calls whose name was told
 
     def expand(self, event: Event) -> list[Event]:
         """Raises ValueError for a chunk that goes on with nothing."""
@@ -249,20 +272,41 @@ class _ChunkForms:
                 return [end for who in list(self.begun) for end in self._ended(who)] + [event]
             case RawEvent() | ActivitySnapshotEvent() | ActivityDeltaEvent():
                 return [event]  # told beside what is being said
+        self._know(event)
         return [*self._ended(getattr(event, "subagent_run_id", None)), event]
 
     def _chunk(self, chunk: _Chunk, given: str | None) -> list[Event]:
         who = chunk.subagent_run_id
         begun = self.begun.get(who)
         events: list[Event] = []
+        is_new = False
         if begun is None or begun.kind is not type(chunk) or (given and given != begun.id):
             if not given:
                 raise ValueError("a chunk that goes on with nothing")
-            events = [*self._ended(who), _start(chunk, given)]
+            events = self._ended(who)
             begun = self.begun[who] = _Begun(type(chunk), given)
+            is_new = (who, begun) not in self._started
+            self._started.add((who, begun))
+        name = getattr(chunk, "tool_call_name", None)
+        is_named_late = bool(name) and (who, begun.id) not in self._named
+        if is_new or is_named_late:
+            events.append(_start(chunk, begun.id))
+        if name:
+            self._named.add((who, begun.id))
         if chunk.delta:
             events.append(_content(chunk, begun.id, chunk.delta))
         return events
+
+    def _know(self, event: Event) -> None:
+        """What began with its own event: chunks may go on with it."""
+        match event:
+            case TextMessageStartEvent(message_id=message_id, subagent_run_id=who):
+                self._started.add((who, _Begun(TextMessageChunkEvent, message_id)))
+            case ReasoningMessageStartEvent(message_id=message_id, subagent_run_id=who):
+                self._started.add((who, _Begun(ReasoningMessageChunkEvent, message_id)))
+            case ToolCallStartEvent(tool_call_id=call_id, subagent_run_id=who):
+                self._started.add((who, _Begun(ToolCallChunkEvent, call_id)))
+                self._named.add((who, call_id))
 
     def _ended(self, who: str | None) -> list[Event]:
         begun = self.begun.pop(who, None)

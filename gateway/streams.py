@@ -34,6 +34,7 @@ _HEADERS = {
     "Accept": "text/event-stream, application/json",
     "Accept-Encoding": "identity",  # who compresses a stream gathers it first
 }
+AFTER_END = 2.0  # seconds that a body may stay open when its run has ended: another run may follow in it
 AN_EVENT = 200  # bytes that an event costs, whatever it says
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes of an answer that comes in one piece
 
@@ -179,11 +180,12 @@ class RunEvents(_Stream):
     Raises StreamBroken or StreamSilent when the answer breaks off.
     """
 
-    __slots__ = ("_decoder", "_is_over", "size")
+    __slots__ = ("_decoder", "_ended_at", "_is_over", "size")
 
     def __init__(self, url: str, token: str, run: RunAgentInput) -> None:
         super().__init__("POST", url, token, run.model_dump_json(by_alias=True), RUN_SILENCE)
         self._decoder = Decoder(run.thread_id, run.run_id)
+        self._ended_at: float | None = None  # seconds of the loop's clock; None while a run goes on
         self._is_over = False
         self.size = 0
         """What the answer takes so far, in bytes: its body, and `AN_EVENT` for each event."""
@@ -200,11 +202,14 @@ class RunEvents(_Stream):
 
     async def __anext__(self) -> list[Event]:
         decoder = self._decoder
-        while not (self._is_over or decoder.finished):
+        while not (self._is_over or (decoder.finished and not decoder.may_go_on)):
             if not self.is_event_stream:
                 events = await self._in_one_piece()
             elif (sent := await self._sent()) is not None:
                 events = decoder.feed_all(sent)
+            elif decoder.finished:
+                self._is_over = True
+                events = []
             elif not (events := decoder.feed_all(self._reader.close())):
                 self._is_over = True
                 events = decoder.close()
@@ -214,9 +219,24 @@ class RunEvents(_Stream):
         raise StopAsyncIteration
 
     async def _sent(self) -> list[ServerSentEvent] | None:
-        sent = await super()._sent()
+        if self._decoder.finished:
+            sent = await self._sent_after_end()
+        else:
+            self._ended_at = None
+            sent = await super()._sent()
         self.size += sum(len(one.data) for one in sent or ())
         return sent
+
+    async def _sent_after_end(self) -> list[ServerSentEvent] | None:
+        """The answer has all that it needs: it waits for more only so long, and nothing breaks it any more."""
+        now = asyncio.get_running_loop().time()
+        if self._ended_at is None:
+            self._ended_at = now
+        try:
+            async with asyncio.timeout_at(self._ended_at + AFTER_END):
+                return await super()._sent()
+        except (TimeoutError, StreamBroken):
+            return None
 
     async def _in_one_piece(self) -> list[Event]:
         self._is_over = True

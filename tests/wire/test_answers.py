@@ -64,6 +64,28 @@ def test_agui_is_passed_on_as_it_is_and_ends_with_its_own_end() -> None:
     assert decoder.close() == []
 
 
+@pytest.mark.parametrize("end", [FINISHED, {"type": "RUN_ERROR", "message": "quota"}])
+def test_another_run_in_the_same_body_belongs_to_the_answer(end: dict[str, Any]) -> None:
+    decoder = Decoder("t", "r")
+    said = [{"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "said"}, {"type": "RAW", "event": 1}]
+    again = {**STARTED, "runId": "r2"}
+    events = fed(decoder, STARTED, end, *said, "[DONE]", FINISHED, again, *said[:1])
+    assert types(events) == [
+        "RUN_STARTED",
+        end["type"],
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_CONTENT",
+    ]
+    assert decoder.passed_over == 2, "what is told between two runs is no AG-UI"
+    assert not decoder.finished
+    with pytest.raises(StreamBroken):
+        decoder.close()
+    fed(decoder, FINISHED)
+    assert decoder.finished
+    assert decoder.close() == []
+
+
 @pytest.mark.parametrize(
     ("told", "kept"), [(rb"a\u0000b", "a\ufffdb"), (rb"a\\u0000b", "a\\u0000b"), (rb"\n\\\u0000\\", "\n\\\ufffd\\")]
 )

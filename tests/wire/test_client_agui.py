@@ -151,6 +151,32 @@ def test_subagents_do_not_end_what_others_say_in_chunks() -> None:
     ]
 
 
+def call(delta: str, name: str | None = None, call_id: str | None = "c", **more: str) -> dict[str, Any]:
+    return {"type": "TOOL_CALL_CHUNK", "toolCallId": call_id, "toolCallName": name, "delta": delta, **more}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [call("{", "look"), call("}")],
+        [call("{"), call("}", "look")],
+        [call("{"), call("", "look", None), call("}", "look")],
+        [call("{", "look"), call("}", "look")],
+        [{"type": "TOOL_CALL_START", **CALL, "toolCallName": "look"}, call("{"), call("}")],
+    ],
+)
+@pytest.mark.parametrize("who", [{}, SUBAGENT])
+def test_a_chunk_may_come_back_to_what_was_begun_before(chunks: list[dict[str, Any]], who: dict[str, str]) -> None:
+    between = {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "b", **who}
+    *begun, last = [{**chunk, **who} for chunk in chunks]
+    events = told(fed(Decoder("t", "r"), STARTED, *begun, between, last, between, FINISHED))
+    assert "".join(event["delta"] for event in events if event["type"] == "TOOL_CALL_ARGS") == "{}"
+    assert [event["toolCallName"] for event in events if event["type"] == "TOOL_CALL_START"][-1] == "look"
+    assert len([event for event in events if event["type"] == "TEXT_MESSAGE_START"]) == 1
+    names = [event.get("toolCallName") for event in events if event["type"] == "TOOL_CALL_START"]
+    assert len(names) == len(set(names))
+
+
 def test_what_is_told_beside_a_message_does_not_end_it() -> None:
     events = fed(
         Decoder("t", "r"),

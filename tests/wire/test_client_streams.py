@@ -241,6 +241,39 @@ async def test_a_stream_that_says_its_end_may_break_afterwards() -> None:
     assert [event.type for event in events] == [EventType.RUN_STARTED, EventType.RUN_FINISHED]
 
 
+async def test_a_body_that_stays_open_after_the_end_ends_the_answer_soon() -> None:
+    async with asyncio.timeout(10), serving((STREAM + STARTED + FINISHED).encode()) as server:
+        events = await follow_run(Gateway(server.url, "a.login.token"))
+    assert [event.type for event in events] == [EventType.RUN_STARTED, EventType.RUN_FINISHED]
+
+
+async def test_a_run_that_follows_in_the_same_body_belongs_to_the_answer() -> None:
+    batches: list[list[EventType]] = []
+    ends = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write((STREAM + STARTED + FINISHED).encode())
+        await ends.wait()  # until the first end was heard
+        writer.write((STARTED + FINISHED).encode())
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()
+    gateway = Gateway(f"http://{host}:{port}", "a.login.token")
+    async with asyncio.timeout(10), listening, gateway.run_agent("agent", RUN) as several:
+        async for events in several:
+            batches.append([event.type for event in events])
+            ends.set()
+    assert batches == 2 * [[EventType.RUN_STARTED, EventType.RUN_FINISHED]]
+
+
+async def test_a_run_that_follows_in_the_same_body_may_break_off() -> None:
+    async with serving((STREAM + STARTED + FINISHED + STARTED).encode(), closes=True) as server:
+        with pytest.raises(StreamBroken):
+            await follow_run(Gateway(server.url, "a.login.token"))
+
+
 async def test_a_run_is_never_sent_twice() -> None:
     async with serving(b"", closes=True) as server:
         with pytest.raises(GatewayUnavailable):
