@@ -151,9 +151,9 @@ class Blocks:
         self._parse_again_at = ended + PARSING_SHARE * (ended - started)
         return html
 
-    def finish(self) -> Ending:
-        """Nothing more comes."""
-        tail = self.tail
+    def finish(self, tail: str | None = None) -> Ending:
+        """Nothing more comes. `tail`: what it is, where it was written elsewhere."""
+        tail = self.tail if tail is None else tail
         environment: dict[str, object] = {}
         is_short = self._finished + len(tail) <= LONGEST
         rest = "" if not tail.strip() else _rendered(tail, environment) if is_short else _as_written(tail)

@@ -70,6 +70,12 @@ def text(part: Part) -> SafeString:
     return mark_safe("".join(_segments(part.get("key") or part.get("id", ""), segments, markdown.render)))  # noqa: S308  (each is safe)
 
 
+def aside(part: Part) -> SafeString:
+    """The rest of a text that is written beside others: it takes its own place again, as a step does."""
+    html = text(part)
+    return render_to_string("agents/_aside.html", {"key": part["key"], "html": html})
+
+
 def _segments(key: str, segments: Iterable[Segment], render: Callable[[str], str]) -> Iterator[SafeString]:
     for number, (is_thought, words) in enumerate(segments):
         if is_thought and words.strip():
@@ -104,7 +110,7 @@ def step(part: Part, agent_id: str, asked: Asked, approvals: Approvals, *, is_op
         "agents/_step.html",
         {
             "step": {
-                "id": part["id"],
+                "key": part.get("key") or f"step-{part['id']}",
                 "tool": part["name"],
                 "agent_id": agent_id,
                 "summary": summary[:SUMMARY_LENGTH] + ("…" if len(summary) > SUMMARY_LENGTH else ""),
@@ -192,6 +198,8 @@ def of_part(
             return step(part, agent_id, asked, approvals, is_open=is_open)
         case "reasoning":
             return reasoning(part)
+        case "aside":
+            return aside(part)
         case "stage":
             state = _state(state_of(part, asked, is_open=is_open))
             return render_to_string("agents/_stage.html", {"stage": part, "state": state})

@@ -108,7 +108,7 @@ class LiveRun:
     has_grown: bool = False  # since the answer was saved
 
     def __post_init__(self) -> None:
-        self.answer = Answer(self.agent_id, self.known)
+        self.answer = Answer(self.agent_id, self.known, self.question.messages)
         self.answer.say_what_was_left_out(self.left_out)
 
     @property

@@ -17,22 +17,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from ag_ui.core import (
     ActivityDeltaEvent,
-    ActivityMessage,
     ActivitySnapshotEvent,
     AssistantMessage,
-    DeveloperMessage,
     Event,
     FunctionCall,
-    Message,
-    ReasoningMessage,
     ReasoningMessageContentEvent,
+    ReasoningMessageEndEvent,
+    ReasoningMessageStartEvent,
     StepFinishedEvent,
     StepStartedEvent,
-    SystemMessage,
     TextMessageContentEvent,
     TextMessageEndEvent,
     TextMessageStartEvent,
@@ -42,7 +40,6 @@ from ag_ui.core import (
     ToolCallResultEvent,
     ToolCallStartEvent,
     ToolMessage,
-    UserMessage,
 )
 
 Part = dict[str, Any]
@@ -100,19 +97,42 @@ class Growth:
             self.settle(part)
 
 
+@dataclass(slots=True)
+class Said:
+    """A text, a thought or a call under its id, as it was begun last."""
+
+    state: Literal["unstarted", "started", "ended"]  # by the events that say so
+    turn: int  # that it was heard of last
+    part: Part | None = None
+
+
 class PartList:
     """Parts in their order, and those among them that events name, without a search through them all."""
 
-    def __init__(self, parts: list[Part], prefix: str = "") -> None:
+    def __init__(self, parts: list[Part], prefix: str = "", keys: set[str] | None = None) -> None:
+        """`keys`: that other lists of the same answer share."""
         self.parts = parts
         self._prefix = prefix  # of the keys
+        self._keys = set() if keys is None else keys
         self._named: dict[tuple[str, str], list[Part]] = {}  # by kind and id, or name, the newest one last
+        self._said: dict[tuple[str, str], Said] = {}  # by kind and id
+        self._turn = 0  # a new one begins with the result of a call
 
     def new(self, part: Part) -> Part:
-        part["key"] = part.get("key") or f"{self._prefix}{part['kind']}-{len(self.parts)}-{part.get('id', '')}"
+        part["key"] = self.own_key(
+            part.get("key") or f"{self._prefix}{part['kind']}-{len(self.parts)}-{part.get('id', '')}"
+        )
         self.parts.append(part)
         self.know(part)
         return part
+
+    def own_key(self, key: str) -> str:
+        """The key, or a longer one where another part has it."""
+        own, more = key, len(self._keys)
+        while own in self._keys:
+            own, more = f"{key}-{more}", more + 1
+        self._keys.add(own)
+        return own
 
     def know(self, part: Part) -> None:
         """That it is the newest of its kind and id; where it stands is no matter."""
@@ -121,6 +141,69 @@ class PartList:
     def last(self, kind: str, name: str) -> Part | None:
         named = self._named.get((kind, name))
         return named[-1] if named else None
+
+    def start(self, kind: str, name: str) -> bool:
+        """Whether something new begins under this id; else it began already, and goes on."""
+        said = self._said.get((kind, name))
+        if said and (said.state == "started" or (said.state == "unstarted" and said.turn == self._turn)):
+            said.state = "started"
+            return False
+        self._said[kind, name] = Said("started", self._turn)
+        return True
+
+    def say(self, part: Part) -> Part:
+        """A new part for what begins, whether or not its start was told."""
+        self.new(part)
+        said = self._said.get((part["kind"], part["id"]))
+        if said is None or said.part is not None:
+            self._said[part["kind"], part["id"]] = Said("unstarted", self._turn, part)
+        else:
+            said.part = part
+        return part
+
+    def go_on_in(self, part: Part) -> None:
+        """What more is said under its id belongs to this part."""
+        self.know(part)
+        if said := self._said.get((part["kind"], part["id"])):
+            said.part = part
+
+    def more(self, kind: str, name: str) -> Part | None:
+        """The part that more under this id belongs to: until its end; without start, or after it, in the same turn."""
+        said = self._said.get((kind, name))
+        if said is None or (said.state != "started" and said.turn != self._turn):
+            return None
+        said.turn = self._turn
+        return said.part
+
+    def is_started(self, part: Part) -> bool:
+        """Whether its start was told, and not its end."""
+        said = self._said.get((part["kind"], part.get("id", "")))
+        return said is not None and said.state == "started" and said.part is part
+
+    def end(self, kind: str, name: str) -> Part | None:
+        said = self._said.get((kind, name))
+        if said is None:
+            return None
+        said.state = "ended"
+        return said.part
+
+    def forget(self, kind: str, name: str) -> None:
+        """What comes under this id is something else."""
+        self._said.pop((kind, name), None)
+
+    def leave(self, part: Part) -> None:
+        """The part is gone."""
+        said = self._said.get((part["kind"], part.get("id", "")))
+        if said is not None and said.part is part:
+            self.forget(part["kind"], part["id"])
+
+    def begin_turn(self) -> None:
+        self._turn += 1
+
+    def begin_run(self) -> None:
+        """Another run: it may use the same ids for something else."""
+        self._said.clear()
+        self._turn += 1
 
     def finish_stage(self, name: str) -> Part | None:
         """The newest stage of this name that is still running, which has ended now."""
@@ -139,29 +222,39 @@ def fold(parts: PartList, event: Event, growth: Growth) -> Part | None:
     part: Part | None = None
     match event:
         case TextMessageStartEvent(message_id=message_id, role=role, name=name):
-            part = parts.new(text_part(message_id))
-            part |= {"role": role} if role and role != "assistant" else {}
-            part |= {"name": name} if name else {}
+            if parts.start("text", message_id):
+                part = parts.say(text_part(message_id))
+                part |= {"role": role} if role and role != "assistant" else {}
+                part |= {"name": name} if name else {}
         case TextMessageContentEvent(message_id=message_id, delta=delta):
-            part = parts.last("text", message_id) or parts.new(text_part(message_id))
+            part = parts.more("text", message_id) or parts.say(_text_again(parts, message_id))
             growth.add(part, "text", delta)
+        case TextMessageEndEvent(message_id=message_id):
+            part = parts.end("text", message_id)
+        case ReasoningMessageStartEvent(message_id=message_id):
+            parts.start("reasoning", message_id)
         case ReasoningMessageContentEvent(message_id=message_id, delta=delta):
-            newest = parts.parts[-1] if parts.parts else {}
-            if newest.get("kind") == "reasoning" and newest["id"] == message_id:
-                part = newest
-            else:
-                part = parts.new(text_part(message_id, "reasoning"))
+            part = parts.more("reasoning", message_id) or parts.say(text_part(message_id, "reasoning"))
             growth.add(part, "text", delta)
+        case ReasoningMessageEndEvent(message_id=message_id):
+            part = parts.end("reasoning", message_id)
         case ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name):
-            part = parts.new(tool_part(call_id, name))
+            part = parts.last("tool", call_id)
+            if part and part["result"] is None and part["name"] == call_id:  # it began without a name
+                part["name"] = name
+            elif parts.start("tool", call_id):
+                part = parts.say(tool_part(call_id, name))
         case ToolCallArgsEvent(tool_call_id=call_id, delta=delta):
-            if part := parts.last("tool", call_id):
-                growth.add(part, "arguments", delta)
+            part = parts.last("tool", call_id) or parts.say(tool_part(call_id, call_id))
+            growth.add(part, "arguments", delta)
         case ToolCallEndEvent(tool_call_id=call_id):
+            parts.end("tool", call_id)
             part = parts.last("tool", call_id)
         case ToolCallResultEvent(tool_call_id=call_id, content=content):
             if part := parts.last("tool", call_id):
                 part["result"] = content_text(content)
+                parts.end("tool", call_id)
+                parts.begin_turn()
         case StepStartedEvent(step_name=name):
             part = parts.new({"kind": "stage", "name": name, "state": "running"})
         case StepFinishedEvent(step_name=name):
@@ -171,6 +264,12 @@ def fold(parts: PartList, event: Event, growth: Growth) -> Part | None:
                 {"kind": "activity", "id": message_id, "type": event.activity_type, "content": {}}
             )
     return part
+
+
+def _text_again(parts: PartList, message_id: str) -> Part:
+    """A text that goes on without having begun anew: whose it was, it is."""
+    before = parts.last("text", message_id) or {}
+    return {**text_part(message_id), **{name: before[name] for name in ("role", "name") if name in before}}
 
 
 def content_text(content: object) -> str:
@@ -196,34 +295,6 @@ def kept(value: object) -> object:
     if len(text) <= LARGEST_VALUE:
         return value
     return f"{text[:LARGEST_VALUE]}\n… {len(text) - LARGEST_VALUE} more characters were not kept"
-
-
-def told_by_snapshot(messages: Sequence[Message], known: set[str]) -> Iterator[Event]:
-    """The messages of this run that a messages snapshot holds and that were not streamed, as if they had been.
-
-    Those up to the person's last message were there before: agents may number them anew.
-    """
-    before = max((number for number, message in enumerate(messages) if isinstance(message, UserMessage)), default=-1)
-    for message in messages[before + 1 :]:
-        if message.id in known:
-            continue
-        match message:
-            case ReasoningMessage(id=message_id, content=content):
-                yield ReasoningMessageContentEvent(message_id=message_id, delta=content)
-            case ToolMessage(tool_call_id=call_id, content=content):
-                yield ToolCallResultEvent(message_id=message.id, tool_call_id=call_id, content=content)
-            case ActivityMessage(id=message_id, activity_type=kind, content=value):
-                yield ActivitySnapshotEvent(message_id=message_id, activity_type=kind, content=value)
-            case AssistantMessage() | SystemMessage() | DeveloperMessage():
-                if text := content_text(message.content):
-                    yield TextMessageStartEvent(message_id=message.id, role=message.role, name=message.name)
-                    yield TextMessageContentEvent(message_id=message.id, delta=text)
-                    yield TextMessageEndEvent(message_id=message.id)
-                for call in (message.tool_calls or []) if isinstance(message, AssistantMessage) else []:
-                    if call.id not in known:
-                        yield ToolCallStartEvent(tool_call_id=call.id, tool_call_name=call.function.name)
-                        yield ToolCallArgsEvent(tool_call_id=call.id, delta=call.function.arguments)
-                        yield ToolCallEndEvent(tool_call_id=call.id)
 
 
 def every(parts: Iterable[Part]) -> Iterator[Part]:
