@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,9 +36,10 @@ from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part, every
 from confirmations.signals import caller_left
-from credentials.api import connect_cards
+from credentials.api import cannot_connect, connect_cards, services_to_connect_async
 from gateway import Gateway, MissingService
 from gateway.errors import AgentFailed, CredentialsRequired, GatewayError, GatewayUnavailable, SignedOut, StreamBroken
+from gateway.waiting import unblocked
 
 logger = logging.getLogger(__name__)
 
@@ -152,12 +154,13 @@ class LiveRun:
 
     async def _ask(self) -> Ending:
         try:
-            while await self._connected():
+            while True:
+                if ending := await self._wait_for_credentials():
+                    return ending
                 try:
                     return await self._relay()
                 except CredentialsRequired as refused:
                     self.missing = refused.missing
-            return Ending(Run.Status.INTERRUPTED, "Nothing was connected within an hour.")
         except SignedOut:
             return Ending(Run.Status.INTERRUPTED, "Your session ended before the agent had answered.")
         except StreamBroken as broken:
@@ -196,38 +199,40 @@ class LiveRun:
         limit: int = settings.ANSWER_LIMIT
         return size + A_PART * self.answer.count > limit
 
-    async def _connected(self) -> bool:
-        """Show what is missing and wait until nothing is. False when nobody connected it within an hour."""
+    async def _wait_for_credentials(self) -> Ending | None:
+        """Show what is missing and wait until nothing is; how the run ends where that cannot be, or takes an hour."""
         if not self.missing:
-            return True
+            return None
         deadline = time.monotonic() + GIVE_UP_CREDENTIALS
         await self._set_status(Run.Status.WAITING)
         while self.missing:
-            self.answer.show("connect", await self._cards())
+            path = self.conversation_path
+            cards = await services_to_connect_async(self.gateway, self.missing, self.agent_id, path)
+            if sentence := cannot_connect(cards):
+                return Ending(Run.Status.FAILED, sentence)
+            self._show_missing(connect_cards(cards))
             await self._pause()
             if time.monotonic() > deadline:
-                return False
+                return Ending(Run.Status.INTERRUPTED, "Nothing was connected within an hour.")
             try:
-                self.missing = await asyncio.to_thread(self.gateway.missing_services, self.agent_id)
+                self.missing = await unblocked(self.gateway.missing_services, self.agent_id)
             except (SignedOut, GatewayUnavailable):
                 continue  # the person may sign in again, the gateway may come back: the next look tells
         self.answer.show("connect", mark_safe(""))
         await self._set_status(Run.Status.RUNNING)
-        return True
+        return None
+
+    def _show_missing(self, html: SafeString) -> None:
+        self.answer.show("connect", mark_safe(f'<div data-step="connect">{html}</div>'))  # noqa: S308  (by templates)
 
     async def _pause(self) -> None:
         """Until the next look at the credentials: at once when something was connected, slowly when nobody is there."""
-        pause = CHECK_CREDENTIALS_EVERY if self.answer.log.followers else 6 * CHECK_CREDENTIALS_EVERY
         try:
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(until_next_look(is_followed=bool(self.answer.log.followers))):
                 await self.nudged.wait()
         except TimeoutError:
             pass
         self.nudged.clear()
-
-    async def _cards(self) -> SafeString:
-        html = await asyncio.to_thread(connect_cards, self.gateway, self.missing, self.agent_id, self.conversation_path)
-        return mark_safe(f'<div data-step="connect">{html}</div>')  # noqa: S308  (rendered by templates)
 
     async def _set_status(self, status: Run.Status) -> None:
         """As far as the database takes it now: nothing depends on it, and its end is kept in any case."""
@@ -309,6 +314,12 @@ class LiveRun:
     @database_sync_to_async
     def _save(self, **columns: object) -> None:
         Run.objects.filter(id=self.id).update(**columns)
+
+
+def until_next_look(*, is_followed: bool) -> float:
+    """Seconds, never quite the same: many that began to wait at one moment must not ask at one moment."""
+    pause = CHECK_CREDENTIALS_EVERY if is_followed else 6 * CHECK_CREDENTIALS_EVERY
+    return pause * random.uniform(0.7, 1.3)  # noqa: S311
 
 
 def _is_refused(exc: Error) -> bool:
