@@ -75,6 +75,7 @@ function fail({ detail }) {
   if (!place) return
   const isOurs = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")
   const notice = place.querySelector("[data-failed]") ?? document.querySelector("[data-failure]").content.firstElementChild.cloneNode(true)
+  notice.setAttribute("role", "alert")
   notice.querySelector("p").textContent = (isOurs && detail.xhr.responseText) || (form ? FAILED : UNREAD)
   form ? form.prepend(notice) : place.replaceChildren(notice)
   notice.scrollIntoView({ block: "nearest" })

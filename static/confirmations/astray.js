@@ -21,6 +21,7 @@ function complaint(xhr, give) {
 
 function say(what, address, sentence) {
   const notice = document.querySelector("[data-failure]").content.firstElementChild.cloneNode(true)
+  notice.setAttribute("role", "alert")
   const link = Object.assign(document.createElement("a"), { textContent: what, href: address })
   notice.querySelector("p").append("Your answer to ", link, " was not taken: ", sentence)
   notices.append(notice)

@@ -40,6 +40,13 @@ function switchOn() {
   for (const place of document.querySelectorAll("[data-said]")) if (place.textContent === OFF) place.textContent = ""
 }
 
+/** It is an alert only while it is shown. */
+function show(notice, isShown) {
+  if (isShown) notice.setAttribute("role", "alert")
+  else notice.removeAttribute("role")
+  notice.hidden = !isShown
+}
+
 const inWords = seconds => (seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`)
 
 function look() {
@@ -52,7 +59,7 @@ function look() {
     for (const place of strip.querySelectorAll("[data-line-to]")) place.hidden = place.dataset.lineTo !== line.to
     for (const place of strip.querySelectorAll("[data-line-age]")) place.textContent = inWords(Math.round(age / 1000))
   }
-  if (strip.hidden === Boolean(isSaid)) strip.hidden = !isSaid
+  if (strip.hidden === Boolean(isSaid)) show(strip, Boolean(isSaid))
   // A page that never was live is as it was loaded, perhaps behind a proxy that lets no socket through.
   if (isSaid && line.wasThere && age >= OFF_AFTER) switchOff()
   else if (document.querySelector("[data-off]")) switchOn()
@@ -66,7 +73,7 @@ document.addEventListener("confirmations:line", ({ detail }) => {
 
 document.addEventListener("confirmations:ended", () => {
   isOver = true
-  strip.hidden = true
+  show(strip, false)
   delete document.body.dataset.outOfDate
   document.body.dataset.signedOut = ""
   const isAnswering = document.querySelector("[data-follow]")
@@ -75,7 +82,7 @@ document.addEventListener("confirmations:ended", () => {
     words.hidden = words.dataset.lineWhen !== (isAnswering ? "answering" : isPasting ? "pasting" : "")
   const address = new URLSearchParams({ next: location.pathname + location.search, ...(isPasting && { unsent: "paste" }) })
   banner.querySelector("a").href = `/login/?${address}`
-  banner.hidden = false
+  show(banner, true)
   switchOff()
 })
 
