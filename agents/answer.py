@@ -55,7 +55,7 @@ from agents.transcript import (
     copied,
     every,
     fold,
-    kept,
+    put_value,
     text_part,
 )
 from agents.writing import Writing
@@ -463,7 +463,7 @@ class Answer:
             else:
                 group["state"] = "asking" if getattr(event.outcome, "type", "") == "suspended" else "done"
                 if event.result is not None:
-                    group["result"] = kept(event.result)
+                    put_value(group, "result", event.result)
         self._show(self._outermost(who), at_once=True)
 
     def _begin_again(self, who: str) -> Part:
@@ -521,7 +521,9 @@ class Answer:
         events = [*others["events"]]
         if len(events) < MOST_OTHERS and self._others_size <= 4_000_000:  # characters
             self._others_size += len(as_json(value))
-            events.append({"name": name, "value": kept(value)})
+            noted = {"name": name}
+            put_value(noted, "value", value)
+            events.append(noted)
         self._put_below("others", count=others["count"] + 1, events=events)
 
     def _use(self, usage: list[TokenUsage] | None) -> None:

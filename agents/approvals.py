@@ -21,11 +21,10 @@ from django.utils import timezone
 from accounts import bus
 from accounts.models import User
 from agents.models import Approval, Run
-from agents.pieces import NO_APPROVALS, Approvals, state_of_call, told_in_one_line
+from agents.pieces import NO_APPROVALS, Approvals, fingerprint_of, state_of_call
 from agents.transcript import Part, every
 from confirmations.signals import tell_pages
 from gateway import clock
-from gateway.canonical import digest
 
 CLOCKS = timedelta(seconds=5)  # by which the gateway's clock and ours may still differ
 State = Approval.State
@@ -113,7 +112,7 @@ def step_of(approval: Approval, parts: Iterable[Part], taken: Collection[str]) -
         if part["kind"] == "tool"
         and part["name"] == approval.tool
         and part["id"] not in taken
-        and digest(told_in_one_line(part["arguments"])) == approval.arguments_hash
+        and fingerprint_of(part["arguments"]) == approval.arguments_hash
     ]
     agreeing = (part for part in calls if part["result"] is not None and _agrees(part, approval))
     unanswered = (part for part in calls if part["result"] is None)

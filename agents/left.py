@@ -6,9 +6,10 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from agents.models import Run
-from agents.pieces import told_in_one_line
+from agents.pieces import fingerprint_of
+from agents.transcript import every
 from gateway import Confirmation
-from gateway.canonical import digest, fingerprint
+from gateway.canonical import fingerprint
 
 CLOCKS = timedelta(seconds=5)  # by which the gateway's clock and ours may differ
 
@@ -16,8 +17,8 @@ CLOCKS = timedelta(seconds=5)  # by which the gateway's clock and ours may diffe
 def unanswered(run: Run) -> set[tuple[str, str]]:
     """Tool and fingerprint of the arguments of each call that has no result."""
     return {
-        (part["name"], digest(told_in_one_line(part["arguments"])))
-        for part in run.parts
+        (part["name"], fingerprint_of(part["arguments"]))
+        for part in every(run.parts)
         if part["kind"] == "tool" and part["result"] is None
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +13,8 @@ from agents import markdown, thoughts
 from agents.models import Approval, Run
 from agents.thoughts import Segment
 from agents.transcript import Part, as_json
-from gateway.canonical import canonical, digest
+from gateway import deep
+from gateway.canonical import digest, fingerprint
 
 ROLES = {"developer": "Developer", "system": "System", "user": "User", "tool": "Tool"}
 USAGE = {
@@ -103,7 +103,7 @@ def speaker(part: Part) -> str:
 
 def step(part: Part, agent_id: str, asked: Asked, approvals: Approvals, *, is_open: bool) -> SafeString:
     """A tool call. While it is open it carries what a confirmation of it can be recognised by."""
-    told = told_in_one_line(part["arguments"])
+    told = in_one_line(part["arguments"])
     summary = "" if told == "{}" else told
     state = state_of_call(part, asked, approvals, is_open=is_open)
     return render_to_string(
@@ -117,7 +117,7 @@ def step(part: Part, agent_id: str, asked: Asked, approvals: Approvals, *, is_op
                 "arguments": pretty(part["arguments"]),
                 "result": pretty(part["result"] or ""),
                 "is_open": state == "running",
-                "fingerprint": digest(told),
+                "fingerprint": fingerprint_of(part["arguments"]) if state == "running" else "",
             },
             "state": _state(state),
             "approval": approvals.get(part["id"]),
@@ -154,21 +154,29 @@ def _state(name: str) -> dict[str, str]:
     return dict(zip(("tone", "icon", "words"), STATES[name], strict=True))
 
 
-def told_in_one_line(arguments: str) -> str:
-    """The arguments as canonical JSON where they are JSON already; else the text so far."""
+def in_one_line(arguments: str) -> str:
+    """The arguments as they were written, on one line, where they are JSON already; else the text so far."""
     try:
-        return canonical(json.loads(arguments or "{}"))
-    except (ValueError, RecursionError):
+        return deep.dumps(deep.loads(arguments or "{}"))
+    except ValueError:
         return arguments
 
 
-def pretty(source: str) -> str:
-    """JSON inside a text, as tools often answer, laid out to be read; any other text as it is."""
+def fingerprint_of(arguments: str) -> str:
+    """By which a confirmation of the same call is recognised."""
     try:
-        value = json.loads(source)
-    except (ValueError, RecursionError):
+        return fingerprint(deep.loads(arguments or "{}"))
+    except ValueError:
+        return digest(arguments)
+
+
+def pretty(source: str) -> str:
+    """JSON inside a text, as tools often answer, laid out to be read but as it was written; any other text as it is."""
+    try:
+        value = deep.loads(source)
+    except ValueError:
         return source
-    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else source
+    return deep.dumps(value, indent=2) if isinstance(value, dict | list) else source
 
 
 def end(run_id: object, status: str, sentence: str, detail: str, *, may_retry: bool = True) -> SafeString:
@@ -206,10 +214,10 @@ def of_part(
         case "agent":
             return _agent(part, agent_id, asked, approvals, is_open=is_open)
         case "activity":
-            told = {"words": lines_of(part["content"]), **_told(part["content"])}
+            told = {"words": lines_of(written(part, "content")), **_told_as_written(part, "content")}
             return render_to_string("agents/_activity.html", {"activity": part, "told": told})
         case "state":
-            return render_to_string("agents/_state.html", {"told": _told(part["value"])})
+            return render_to_string("agents/_state.html", {"told": _told_as_written(part, "value")})
         case "others":
             return render_to_string(
                 "agents/_others.html", {"others": part, "events": list(map(_event, part["events"]))}
@@ -237,7 +245,7 @@ def _agent(part: Part, agent_id: str, asked: Asked, approvals: Approvals, *, is_
     is_running = state == "running"
     hidden = max(0, len(part["parts"]) - SHOWN_IN_AGENT)
     inside = [of_part(inner, agent_id, asked, approvals, is_open=is_running) for inner in part["parts"][hidden:]]
-    told = _told(part["result"]) if "result" in part else None
+    told = _told_as_written(part, "result") if "result" in part else None
     began_open = state in ("running", "asking")
     context = {"agent": part, "began_open": began_open, "inside": inside, "hidden": hidden, "told": told}
     context["state"] = _state(state)
@@ -255,25 +263,34 @@ def _limited(source: str) -> dict[str, Any]:
     return {"text": source[:SHOWN], "more": max(0, len(source) - SHOWN)}
 
 
-def _told(value: object) -> dict[str, Any]:
+def written(holder: Part, name: str) -> Any:
+    """A value as the agent wrote it: the database gives some back otherwise."""
+    return deep.loads(holder["written"]) if "written" in holder else holder[name]
+
+
+def _told_as_written(holder: Part, name: str) -> dict[str, Any]:
+    value = holder.get("written", holder[name])
     return _limited(value if isinstance(value, str) else as_json(value))
 
 
 def _event(event: dict[str, Any]) -> dict[str, Any]:
-    told = _told(event["value"])
+    told = _told_as_written(event, "value")
     return {"name": event["name"], "text": told["text"], "more": told["more"]}
 
 
 def lines_of(content: dict[str, Any] | str) -> list[dict[str, str]]:
     """The lines of an activity that can be read without its JSON: its texts, and the items of its lists."""
     lines: list[dict[str, str]] = []
-    for name, value in content.items() if isinstance(content, dict) else ():  # a text where it was too large to keep
+    for name, value in (
+        deep.pairs(content) if isinstance(content, dict) else ()
+    ):  # a text where it was too large to keep
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
                 texts = [text for text in item.values() if isinstance(text, str)]
                 lines.append({"name": "", "text": " · ".join(texts)})
             elif isinstance(item, str | int | float):
-                lines.append({"name": "" if isinstance(value, list) else name, "text": str(item)})
+                text = item if isinstance(item, str) else deep.dumps(item)
+                lines.append({"name": "" if isinstance(value, list) else name, "text": text})
     return [line for line in lines if line["text"]][:SHOWN_LINES]
 
 

@@ -49,13 +49,13 @@ def part(one: Part, asked: Mapping[str, str], approvals: Approvals = NO_APPROVAL
         case "agent":
             return quoted("".join(_agent(one, asked, approvals)))
         case "activity":
-            lines = [": ".join(filter(None, told.values())) for told in pieces.lines_of(one["content"])]
+            lines = [": ".join(filter(None, told.values())) for told in pieces.lines_of(pieces.written(one, "content"))]
             told = "".join(f"- {line(words)}\n" for words in lines)
-            return f"**{line(one['type'])}**\n\n{told or _value(one['content'])}\n"
+            return f"**{line(one['type'])}**\n\n{told or _value(one, 'content')}\n"
         case "state":
-            return f"State:\n\n{_value(one['value'])}"
+            return f"State:\n\n{_value(one, 'value')}"
         case "others":
-            events = "".join(f"Event `{line(event['name'])}`:\n\n{_value(event['value'])}" for event in one["events"])
+            events = "".join(f"Event `{line(event['name'])}`:\n\n{_value(event, 'value')}" for event in one["events"])
             more = one["count"] - len(one["events"])
             return events + (f"{more} more events were not kept.\n\n" if more > 0 else "")
         case "usage":
@@ -66,7 +66,7 @@ def part(one: Part, asked: Mapping[str, str], approvals: Approvals = NO_APPROVAL
             return f"*{pieces.shortened(one)}*\n\n"
         case "sloppy":
             return f"*{pieces.sloppy(one)}*\n\n"
-    return _value(one)
+    return block(as_json(one), "json")
 
 
 def _agent(one: Part, asked: Mapping[str, str], approvals: Approvals) -> Iterable[str]:
@@ -76,7 +76,7 @@ def _agent(one: Part, asked: Mapping[str, str], approvals: Approvals) -> Iterabl
     if one["problem"]:
         yield f"*{line(one['problem'])}*\n\n"
     if "result" in one:
-        yield f"Result:\n\n{_value(one['result'])}"
+        yield f"Result:\n\n{_value(one, 'result')}"
 
 
 def _approval(approval: Approval) -> str:
@@ -99,8 +99,9 @@ def block(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}\n\n"
 
 
-def _value(value: object) -> str:
-    return block(value) if isinstance(value, str) else block(as_json(value), "json")
+def _value(holder: Part, name: str) -> str:
+    value = holder[name]
+    return block(value) if isinstance(value, str) else block(holder.get("written") or as_json(value), "json")
 
 
 def line(text: str) -> str:

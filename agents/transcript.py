@@ -42,6 +42,8 @@ from ag_ui.core import (
     ToolMessage,
 )
 
+from gateway import deep
+
 Part = dict[str, Any]
 FOOT = ("state", "others", "usage", "sloppy", "shortened")  # kinds that stand below the answer, in this order
 LARGEST_VALUE = 1_000_000  # characters of JSON that one value of an agent may have, to be kept whole
@@ -90,7 +92,7 @@ class Growth:
                 one[name] += "".join(deltas)
             if told := self._values.pop(id(one), None):
                 _, name, value = told
-                one[name] = kept(value)
+                put_value(one, name, value)
 
     def settle_all(self) -> None:
         for part, *_ in [*self._texts.values(), *self._values.values()]:
@@ -283,6 +285,8 @@ def content_text(content: object) -> str:
 
 def as_json(value: object) -> str:
     dumped = value.model_dump(by_alias=True, exclude_none=True) if hasattr(value, "model_dump") else value
+    if not deep.is_plain(dumped):
+        return deep.dumps(dumped, indent=2)
     return json.dumps(dumped, indent=2, ensure_ascii=False, default=str)
 
 
@@ -295,6 +299,14 @@ def kept(value: object) -> object:
     if len(text) <= LARGEST_VALUE:
         return value
     return f"{text[:LARGEST_VALUE]}\n… {len(text) - LARGEST_VALUE} more characters were not kept"
+
+
+def put_value(holder: Part, name: str, value: object) -> None:
+    """A value to keep; as `written` beside it, where the database would not give it back as the agent wrote it."""
+    holder[name] = kept(value)
+    holder.pop("written", None)
+    if holder[name] is value and not deep.is_plain(value):
+        holder["written"] = as_json(value)
 
 
 def every(parts: Iterable[Part]) -> Iterator[Part]:

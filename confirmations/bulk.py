@@ -14,7 +14,7 @@ from django.db import connection
 from accounts.characters import shown
 from confirmations.answering import answer
 from confirmations.decisions import Answerer, Given, Sort, sort_of
-from confirmations.detail import as_text
+from confirmations.detail import text_under
 from confirmations.identity import NameBook
 from confirmations.items import Names, hash_as_shown, hash_of
 from confirmations.threads import in_thread
@@ -92,7 +92,7 @@ def compared(by: Answerer, chosen: Sequence[Chosen]) -> Comparison:
         raise NotTaken("None of these calls waits any more.")
     book = NameBook(by.identity)
     book.find(by.gateway, calls)
-    facts = [_facts(one, book.names) for one in calls]
+    facts = [_facts(one, book.names, list(calls[0].arguments)) for one in calls]
     differ = [at for at in range(len(facts[0])) if len({row[at].text for row in facts}) > 1]
     return Comparison(
         tool=shown(calls[0].tool),
@@ -118,9 +118,10 @@ def _writers(calls: Sequence[Confirmation]) -> str:
     return "the agent or whoever called the tool" if any(call.agent_id for call in calls) else "whoever called the tool"
 
 
-def _facts(call: Confirmation, names: Names) -> list[Fact]:
+def _facts(call: Confirmation, names: Names, order: Sequence[str]) -> list[Fact]:
+    """The arguments of all calls in one order: they have the same ones."""
     agent = shown(call.agent_name or names.agents.get(call.agent_id, "") or call.agent_id)
-    written = [Fact(shown(name), shown(as_text(call.arguments[name])), True) for name in sorted(call.arguments)]
+    written = [Fact(shown(name), shown(text_under(call.arguments, name)), True) for name in order]
     return [Fact("Agent", agent or "none", False), Fact("For", shown(names.who(call.end_user)), False), *written]
 
 

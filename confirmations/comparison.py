@@ -10,9 +10,9 @@ from itertools import takewhile
 from typing import Literal
 
 from accounts.characters import Piece, Text, marked
-from confirmations.detail import as_text
+from confirmations.detail import text_under
 from confirmations.items import state_of
-from gateway import Confirmation
+from gateway import Confirmation, deep
 from gateway.canonical import canonical
 
 ALIGNED = 2000  # words on each side that are aligned one by one; between more of them all counts as changed
@@ -50,23 +50,32 @@ def compared(before: Mapping[str, object], now: Mapping[str, object]) -> list[Li
 def _line(name: str, before: Mapping[str, object], now: Mapping[str, object]) -> Line:
     label = marked(name, is_name=True)
     if name not in before:
-        return Line(label, "added", (), _plain(now[name]))
+        return Line(label, "added", (), _plain(now, name))
     if name not in now:
-        return Line(label, "gone", _plain(before[name]), ())
-    if canonical(before[name]) == canonical(now[name]):
-        return Line(label, "same", (), _plain(now[name]))
-    old, new = _words(before[name]), _words(now[name])
+        return Line(label, "gone", _plain(before, name), ())
+    was, is_now = _exact(before, name), _exact(now, name)
+    if was == is_now:
+        return Line(label, "same", (), _plain(now, name))
+    old, new = _words(before, name), _words(now, name)
     if old == new:  # "1" and 1 read alike
-        return Line(label, "changed", (Piece(canonical(before[name]), True),), (Piece(canonical(now[name]), True),))
+        return Line(label, "changed", (Piece(was, True),), (Piece(is_now, True),))
     return Line(label, "changed", *_differing(old, new))
 
 
-def _plain(value: object) -> tuple[Piece, ...]:
-    return (Piece(str(marked(as_text(value))), False),)
+def _exact(holder: Mapping[str, object], name: str) -> str:
+    """As it was written, but for the order of keys; where all of it is usual, `2.0` and `2` are the same."""
+    values = deep.under(holder, name)
+    if len(values) == 1 and deep.is_plain(values[0]):
+        return canonical(values[0])
+    return ",".join(deep.dumps(value, sort_keys=True) for value in values)
 
 
-def _words(value: object) -> list[str]:
-    return re.findall(r"\w+|\s+|[^\w\s]", str(marked(as_text(value))))
+def _plain(holder: Mapping[str, object], name: str) -> tuple[Piece, ...]:
+    return (Piece(str(marked(text_under(holder, name))), False),)
+
+
+def _words(holder: Mapping[str, object], name: str) -> list[str]:
+    return re.findall(r"\w+|\s+|[^\w\s]", str(marked(text_under(holder, name))))
 
 
 def _differing(old: list[str], new: list[str]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:

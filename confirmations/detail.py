@@ -5,7 +5,6 @@ Whatever an agent or a tool's provider wrote passes through `marked`. Nothing he
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +75,7 @@ class Detail:
 
 def detail_of(confirmation: Confirmation, agent_name: str) -> Detail:
     plain = canonical(confirmation.arguments)
-    raw = as_escapes(as_text(dict(confirmation.arguments)))
+    raw = as_escapes(as_text(confirmation.arguments))
     schema = confirmation.input_schema
     return Detail(
         tool=marked(confirmation.tool, is_name=True),
@@ -92,15 +91,16 @@ def detail_of(confirmation: Confirmation, agent_name: str) -> Detail:
 
 
 def as_text(value: object) -> str:
-    """A string as it is, anything else as JSON; never shortened."""
+    """A string as it is, anything else as JSON, as it was written; never shortened."""
     if isinstance(value, str):
         return value or '""'
-    if not isinstance(value, dict | list):
-        return json.dumps(value)
-    try:
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    except RecursionError:
-        return deep.dumps(value)  # indented it would be mostly spaces
+    return deep.dumps(value, indent=2)
+
+
+def text_under(holder: Mapping[str, object], name: str) -> str:
+    """All that is written under a name: one below the other, where it stands there more than once."""
+    values = deep.under(holder, name)
+    return as_text(values[0]) if len(values) == 1 else "\n".join(map(deep.dumps, values))
 
 
 def blocks_of(pieces: Iterable[Piece]) -> list[list[Piece]]:

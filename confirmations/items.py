@@ -87,7 +87,7 @@ class Item:
 
     @property
     def raw(self) -> str:
-        return as_escapes(as_text(dict(self.call.arguments)))
+        return as_escapes(as_text(self.call.arguments))
 
 
 def hash_of(arguments: Mapping[str, object]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from accounts.characters import Text, marked
+from gateway import deep
 
 REFERENCES = 20  # of a schema, one leading to the next
 UNKNOWN = "not in schema"
@@ -184,18 +185,21 @@ def _inside(holder: object, schema: Schema, level: int, longest: int | None) -> 
         ]
     assert isinstance(holder, Mapping)
     return [
-        entry(name, holder.get(name, MISSING), schema.within(name), tuple(_marks(name, holder, schema)))
+        entry(name, value, schema.within(name), tuple(_marks(name, value, holder, schema)))
         for name in _names(holder, schema)
+        for value in deep.under(holder, name) or [MISSING]
     ]
 
 
-def _marks(name: str, holder: Mapping[str, Any], schema: Schema) -> Iterator[str]:
+def _marks(name: str, value: object, holder: Mapping[str, Any], schema: Schema) -> Iterator[str]:
     if name not in holder:
         yield "required, but missing"
         return
+    if (times := len(deep.under(holder, name))) > 1:
+        yield f"written {times} times: the tool may take any of them"
     if schema.names_keys and name not in schema.properties and not schema.is_open:
         yield UNKNOWN
-    yield from schema.within(name).complaints(holder[name])
+    yield from schema.within(name).complaints(value)
 
 
 def unknown_in(value: object, schema: Schema) -> list[str]:

@@ -16,6 +16,7 @@ urlpatterns = [
     path("<id:confirmation_id>/row/", desk.row, name="row"),
     path("<id:confirmation_id>/compare/", compare.compare, name="compare"),
     path("<id:confirmation_id>/arguments.json", compare.arguments, name="arguments"),
+    path("<id:confirmation_id>/as-written.json", compare.as_written, name="as_written"),
     path("<id:confirmation_id>/confirm/", answering.confirm, name="confirm"),
     path("<id:confirmation_id>/reject/", answering.reject, name="reject"),
     path("<id:confirmation_id>/cancel/", answering.cancel, name="cancel"),

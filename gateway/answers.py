@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 from ag_ui.core import (
     ActivityDeltaEvent,
     ActivitySnapshotEvent,
+    CustomEvent,
     Event,
     EventType,
     RawEvent,
@@ -25,6 +26,9 @@ from ag_ui.core import (
     RunErrorEvent,
     RunFinishedEvent,
     RunStartedEvent,
+    StateDeltaEvent,
+    StateSnapshotEvent,
+    SubagentFinishedEvent,
     TextMessageChunkEvent,
     TextMessageContentEvent,
     TextMessageEndEvent,
@@ -36,6 +40,7 @@ from ag_ui.core import (
 )
 from pydantic import TypeAdapter, ValidationError
 
+from gateway import deep
 from gateway.errors import StreamBroken
 from gateway.sse import ServerSentEvent
 from gateway.types import writable
@@ -153,7 +158,7 @@ class Decoder:
                 refuse_no_numbers(data)
             if data.startswith(_DELTA) and not self._chunks.begun and not self._is_first:  # nearly every event there is
                 return [_delta.validate_json(data)]
-            event = _event.validate_json(data)
+            event = _as_written(_event.validate_json(data), data)
             events = self._chunks.expand(event)
         except ValidationError as exc:
             if exc.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
@@ -198,8 +203,8 @@ class Decoder:
         if text.strip() == "[DONE]":
             return self._closing()
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
+            value = deep.loads(text)
+        except ValueError:
             return self._content(text)
         if isinstance(value, int | float):
             return self._content(text)
@@ -223,6 +228,20 @@ class Decoder:
         ]
 
 
+def _as_written(event: Event, data: bytes) -> Event:
+    """With an agent's own values as it wrote them."""
+    name = _VALUES.get(type(event))
+    if name is None or name not in (doc := deep.loads(data)) or deep.is_plain(value := doc[name]):
+        return event
+    if isinstance(event, StateDeltaEvent | ActivityDeltaEvent):
+        for operation, written in zip(getattr(event, name), value, strict=True):
+            if "value" in written:
+                operation.value = written["value"]
+    else:
+        setattr(event, name, value)
+    return event
+
+
 def refuse_no_numbers(data: bytes | str) -> None:
     """Raises ValueError for JSON with a number that is none (`NaN`, `1e999`), outside its strings."""
     json.loads(data, parse_constant=_refuse, parse_float=_finite)
@@ -237,6 +256,16 @@ def _finite(text: str) -> float:
     return number if math.isfinite(number) else _refuse(text)
 
 
+_VALUES: dict[type, str] = {  # that may be any JSON
+    StateSnapshotEvent: "snapshot",
+    StateDeltaEvent: "delta",
+    ActivitySnapshotEvent: "content",
+    ActivityDeltaEvent: "patch",
+    CustomEvent: "value",
+    RawEvent: "event",
+    SubagentFinishedEvent: "result",
+    RunFinishedEvent: "result",
+}
 _Chunk = TextMessageChunkEvent | ReasoningMessageChunkEvent | ToolCallChunkEvent
 
 
@@ -357,7 +386,7 @@ def _is_agui(data: bytes) -> bool:
 def text_in(value: object) -> str:
     """The text of a JSON answer: itself, or the first one at a usual place, else the JSON in a code block."""
     found = _first_text(value)
-    return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```" if found is None else found
+    return f"```json\n{deep.dumps(value, indent=2)}\n```" if found is None else found
 
 
 def _first_text(value: object) -> str | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 from gateway import deep
 
 
 def canonical(value: object) -> str:
-    """Keys sorted by code point, no spaces; a whole number is written without a fraction, as JavaScript does."""
+    """Keys sorted by code point, no spaces; a whole number is written without a fraction, as JavaScript does.
+
+    It is of what the JSON means: `1.50` and `1.5` are one number, of a key that stands twice the last value counts.
+    """
     return deep.dumps(_plain(value), sort_keys=True)
 
 
@@ -33,7 +37,9 @@ def _plain(value: object) -> object:
 def _number(value: object) -> object:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return int(value)
-    return value
+    if isinstance(value, deep.WrittenFloat) and math.isfinite(value):
+        return float(value)
+    return int(value) if isinstance(value, deep.WrittenInt) else value  # beyond all numbers it stays as it is written
 
 
 def _entries(holder: object, within: list[object]) -> object:

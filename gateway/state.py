@@ -104,7 +104,7 @@ def _loosened(document: Any, place: str, own: dict[int, Any]) -> Any:
 
     def copied(holder: Any) -> Any:
         if id(holder) not in own:
-            holder = copy.copy(holder)
+            holder = dict(holder) if isinstance(holder, dict) else copy.copy(holder)  # not as it was written any more
             own[id(holder)] = holder
         return holder
 
@@ -174,4 +174,6 @@ class Shared:
 
 
 def _operations(patch: Sequence[Any]) -> list[dict[str, Any]]:
-    return [operation.model_dump(by_alias=True) for operation in patch]
+    """As plain objects, with the values themselves."""
+    own = ({"value": one.value} if hasattr(one, "value") else {} for one in patch)
+    return [operation.model_dump(by_alias=True) | value for operation, value in zip(patch, own, strict=True)]

@@ -7,7 +7,6 @@ connections, no total timeout (its defaults cap both).
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -245,8 +244,8 @@ class RunEvents(_Stream):
         try:
             content = await _whole(self._opened)
             self.size += len(content)
-            doc = mapping_of(json.loads(content), "answer")
-        except (ValueError, RecursionError) as exc:
+            doc = mapping_of(deep.loads(content), "answer")
+        except ValueError as exc:
             raise MalformedReply("not JSON") from exc
         return self._decoder.whole(doc.get("data", doc))
 

@@ -13,6 +13,7 @@ from accounts.requests import SignedInRequest, signed_in
 from confirmations.comparison import compared, last_approved
 from confirmations.identity import Identity, NameBook
 from confirmations.items import verdict_of
+from gateway import deep
 from gateway.canonical import as_bytes, canonical
 
 
@@ -45,5 +46,17 @@ def compare(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
 def arguments(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
     """The bytes that the hash is made of."""
     call = request.gateway.confirmation(confirmation_id)
-    headers = {"Content-Disposition": 'attachment; filename="arguments.json"', "Cache-Control": "no-store"}
-    return HttpResponse(as_bytes(canonical(call.arguments)), content_type="application/json", headers=headers)
+    return _file(canonical(call.arguments), "canonical.json")
+
+
+@signed_in
+@require_GET
+def as_written(request: SignedInRequest, confirmation_id: str) -> HttpResponse:
+    """The arguments themselves: numbers, and the order of keys, as whoever made the call wrote them."""
+    call = request.gateway.confirmation(confirmation_id)
+    return _file(deep.dumps(call.arguments), "arguments.json")
+
+
+def _file(text: str, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return HttpResponse(as_bytes(text), content_type="application/json", headers=headers)

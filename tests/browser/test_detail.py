@@ -124,7 +124,7 @@ def test_ids_and_the_very_json_are_copied(window: Window, demo_gateway: Embedded
     assert page.evaluate("navigator.clipboard.readText()") == call
     page.get_by_role("link", name="Copy JSON").click()
     expect(page.get_by_role("link", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == '{"a":1,"b":"\u202e"}'
+    assert page.evaluate("navigator.clipboard.readText()") == '{"b":"\u202e","a":1.0}'
     resolved_elsewhere(demo_gateway, ANA, call, "reject", reason="no")
 
 
