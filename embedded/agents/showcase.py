@@ -24,6 +24,7 @@ from ag_ui.core import (
     RunFinishedCancelledOutcome,
     RunFinishedEvent,
     RunFinishedInterruptOutcome,
+    RunStartedEvent,
     StateDeltaEvent,
     StateSnapshotEvent,
     StepFinishedEvent,
@@ -42,14 +43,15 @@ from ag_ui.core import (
 )
 from starlette.types import ASGIApp
 
-from embedded.agents.base import Asked, Events, ag_ui_app, pieces, say
+from embedded.agents.base import Asked, Events, ag_ui_app, pieces, say, sse
 from embedded.clock import iso, now
 from embedded.ids import new_id
 
 PACE = 0.02  # seconds between two pieces
 OFFER = (
     "Ask me to: think aloud, use a tool, use steps, ask a sub-agent, show state, make a plan, send custom events, "
-    "speak in roles, take a snapshot, ask me, approve, form, trip, several, unknown, expire, tell usage, give up."
+    "speak in roles, speak in turns, take a snapshot, correct myself, run twice, ask me, approve, form, trip, several, "
+    "unknown, expire, tell usage, give up."
 )
 
 
@@ -68,8 +70,8 @@ async def converse(question: Asked) -> Events:
             yield waiting(question, a_question())
         return
     show = next((show for words, show in SHOWS if re.search(words, question.text, re.IGNORECASE)), offer)
-    async for event in show(question):
-        yield event
+    async for told in show(question):
+        yield told
         await asyncio.sleep(PACE)
 
 
@@ -95,7 +97,7 @@ def results(body: dict[str, Any], resumed: list[dict[str, Any]]) -> list[BaseEve
 
 
 Showing = AsyncIterator[BaseEvent]
-Show = Callable[[Asked], Showing]
+Show = Callable[[Asked], Showing | Events]
 
 
 async def offer(_: Asked) -> Showing:
@@ -226,6 +228,54 @@ async def snapshot(question: Asked) -> Showing:
     yield MessagesSnapshotEvent.model_validate(
         {"messages": [*before, told.model_dump(by_alias=True, exclude_none=True)]}
     )
+
+
+async def turns(_: Asked) -> Showing:
+    """Two messages at once, a word of each in turn."""
+    said = {
+        new_id(): pieces("The **first** voice counts the bridges.\n\nThere are seven of them, says the first."),
+        new_id(): pieces("The **second** voice counts the islands.\n\nThere are two of them, says the second."),
+    }
+    for message_id in said:
+        yield TextMessageStartEvent(message_id=message_id, role="assistant")
+    for words in zip(*said.values(), strict=True):
+        for message_id, word in zip(said, words, strict=True):
+            yield TextMessageContentEvent(message_id=message_id, delta=word)
+    for message_id in said:
+        yield TextMessageEndEvent(message_id=message_id)
+
+
+async def correct(question: Asked) -> Showing:
+    """The thread in the end, with ids of its own, and without a slip."""
+    call_id = new_id()
+    async for event in say("Let me look it up."):
+        yield event
+    for event in call("look_up", {"place": "Königsberg"}, None, call_id):
+        yield event
+    yield ToolCallResultEvent(message_id=new_id(), tool_call_id=call_id, content='{"bridges": 7}')
+    async for event in say("There are sevn bridges."):
+        yield event
+    before = [message for message in question.body.get("messages", []) if isinstance(message, dict)]
+    function = {"name": "look_up", "arguments": '{"place": "Königsberg"}'}
+    calls = [{"id": call_id, "type": "function", "function": function}]
+    since = [
+        {"id": new_id(), "role": "assistant", "content": "Let me look it up.", "toolCalls": calls},
+        {"id": new_id(), "role": "tool", "toolCallId": call_id, "content": '{"bridges": 7}'},
+        {"id": new_id(), "role": "assistant", "content": "There are seven bridges."},
+    ]
+    yield MessagesSnapshotEvent.model_validate({"messages": [*before, *since]})
+
+
+async def run_twice(question: Asked) -> Events:
+    """Two runs in one body."""
+    async for event in say("This is the first run."):
+        yield event
+    ids = {"thread_id": question.thread_id, "run_id": new_id()}
+    yield sse(RunFinishedEvent(thread_id=question.thread_id, run_id=question.run_id))
+    await asyncio.sleep(PACE)
+    yield RunStartedEvent.model_validate(ids)
+    async for event in say("And this is the second one."):
+        yield event
 
 
 async def usage(question: Asked) -> Showing:
@@ -412,6 +462,9 @@ SHOWS: tuple[tuple[str, Show], ...] = (
     (r"\btrip\b", trip),
     (r"\bask me\b|question", ask),
     (r"snapshot", snapshot),
+    (r"\bturns\b", turns),
+    (r"correct", correct),
+    (r"run twice", run_twice),
     (r"\bstate\b", state),
     (r"\bplan\b|activity", plan),
     (r"custom|raw", custom),

@@ -146,6 +146,28 @@ def test_a_footnote_and_a_thought_look_the_same_live_and_after_a_reload(window: 
     expect(answer.locator(".note:target")).to_have_text("1\nSource", use_inner_text=True)
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("speak in turns", ["The first voice", "says the first.", "The second voice", "says the second."]),
+        ("correct yourself", ["Let me look it up.", "look_up", "There are seven bridges."]),
+    ],
+)
+def test_messages_in_turns_and_corrected_ones_look_the_same_live_and_after_a_reload(
+    window: Window, words: str, shown: list[str]
+) -> None:
+    page = window("Try as user")
+    begin(page, "Showcase", words)
+    answer = page.get_by_role("article", name="Showcase").last
+    expect(answer).to_contain_text(shown[-1])
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    live = answer.inner_text()
+    assert [live.count(one) for one in shown] == [1] * len(shown)
+    assert sorted(shown, key=live.index) == shown
+    page.reload()
+    assert answer.inner_text() == live
+
+
 def test_what_is_being_written_survives_a_reload_and_signing_out(window: Window) -> None:
     page = window("Try as user")
     begin(page, "Echo", "hello")

@@ -70,6 +70,30 @@ MANY: dict[str, list[dict[str, Any]]] = {
         {**TEXT, "messageId": "m%d", "delta": "x"},
         {**TEXT, "messageId": "m0", "delta": "x"},
     ],
+    "messages that are open at once": [
+        {"type": "TEXT_MESSAGE_START", "messageId": "m%d", "role": "assistant"},
+        {**TEXT, "messageId": "m%d", "delta": "x"},
+        {**TEXT, "messageId": "m0", "delta": "x"},
+    ],
+    "messages that go on after their end": [
+        {"type": "TEXT_MESSAGE_START", "messageId": "m%d", "role": "assistant"},
+        {**TEXT, "messageId": "m%d", "delta": "x"},
+        {"type": "TEXT_MESSAGE_END", "messageId": "m%d"},
+        {**TEXT, "messageId": "m%d", "delta": "x"},
+    ],
+    "thoughts in turns": [
+        {"type": "REASONING_MESSAGE_CONTENT", "messageId": "r%d", "delta": "x"},
+        {"type": "REASONING_MESSAGE_CONTENT", "messageId": "r0", "delta": "x"},
+    ],
+    "calls of one id": [
+        {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "sum"},
+        {"type": "TOOL_CALL_END", "toolCallId": "c"},
+    ],
+    "runs": [
+        {**TEXT, "messageId": "m", "delta": "x"},
+        {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+        {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+    ],
     "activities": [
         {"type": "ACTIVITY_SNAPSHOT", "messageId": "a%d", "activityType": "PLAN", "content": {}},
     ],
@@ -84,6 +108,30 @@ MANY: dict[str, list[dict[str, Any]]] = {
 def test_four_times_the_parts_cost_about_four_times(told: list[dict[str, Any]]) -> None:
     some = min(seconds_of_parts(told, 500) for _ in range(2))
     assert min(seconds_of_parts(told, 2000) for _ in range(2)) < 8 * some
+
+
+def test_snapshots_of_a_thread_cost_what_they_say() -> None:
+    """With each message the whole thread so far, in other words: sixteen times as much for four times as many."""
+
+    def seconds_of(count: int) -> float:
+        answer = Answer("agent")
+        thread: list[dict[str, Any]] = [{"id": "u", "role": "user", "content": "x"}]
+        events = []
+        for number in range(count):
+            message_id = f"m{number}"
+            events.append(event({**TEXT, "messageId": message_id, "delta": "strem"}))
+            thread.append({"id": f"{message_id}-kept", "role": "assistant", "content": f"stream {number}"})
+            events.append(event({"type": "MESSAGES_SNAPSHOT", "messages": thread}))
+        started = time.process_time()
+        for one in events:
+            answer.feed([one])
+        spent = time.process_time() - started
+        answer.break_off()
+        assert [part["text"] for part in answer.parts() if part["kind"] == "text"][-1] == f"stream {count - 1}"
+        return spent
+
+    some = min(seconds_of(50) for _ in range(2))
+    assert seconds_of(200) < 32 * some
 
 
 def test_what_a_sub_agent_does_costs_about_as_much_as_what_its_agent_does() -> None:

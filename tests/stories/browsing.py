@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
-from tests.stories.following import plain
-
 VOID = {"br", "hr", "input", "img", "wbr"}
 
 
@@ -43,10 +41,10 @@ class Page:
                 self._sink()
 
     @property
-    def words(self) -> str:
+    def html(self) -> str:
         above = "".join(element.html for element in self.elements if not element.below)
         below = "".join(element.html for element in self.elements if element.below)
-        return plain(above + html.escape(self.tail) + below)
+        return above + html.escape(self.tail) + below
 
     def _sink(self) -> None:
         self.elements.sort(key=lambda element: bool(element.below))

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from tests.portico import Visitor
+from tests.stories.browsing import Page
 
 PATIENCE = 20  # seconds
 
@@ -47,20 +48,11 @@ def frames_of(response: requests.Response) -> Generator[str]:
 
 def watched(visitor: Visitor, run: str, after: int = 0) -> tuple[str, str]:
     """What a page that follows the run shows in the end: (text of the answer, status)."""
-    shown: dict[str, str] = {}
-    tail = ""
-    for number, name, data in events_of(visitor, run, after):
-        match name:
-            case "text":
-                tail += data["delta"]
-            case "block":
-                shown[f"block-{number}"], tail = data["html"], data["tail"]
-            case "step":
-                shown[data["key"]] = data["html"]
-            case "snapshot":
-                shown, tail = {"all": data["html"]}, ""
-            case "end":
-                return plain("".join(shown.values()) + html.escape(tail) + data["html"]), data["status"]
+    page = Page()
+    for _, name, data in events_of(visitor, run, after):
+        if name == "end":
+            return plain(page.html + data["html"]), data["status"]
+        page.hear(name, data)
     raise AssertionError("the stream ended without an end")
 
 

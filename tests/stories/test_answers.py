@@ -31,6 +31,9 @@ from tests.stories.test_chat import ask
         ("tell usage", ["1,200 tokens in"]),
         ("use a tool", ["look_up", "There are seven."]),
         ("take a snapshot", ["This was never streamed"]),
+        ("correct yourself", ["Let me look it up. look_up", "There are seven bridges."]),
+        ("speak in turns", ["counts the bridges. There are seven of them, says the first. The second voice counts"]),
+        ("run twice", ["This is the first run. And this is the second one."]),
         ("hello", ["Ask me to"]),
     ],
 )
@@ -42,6 +45,7 @@ def test_whoever_follows_and_whoever_comes_later_see_it(ana: Visitor, words: str
     for text in shown:
         assert text in live
         assert text in page
+    assert "sevn" not in page.partition("Other events (")[0]
 
 
 def test_an_agent_that_was_stopped_on_its_own_side_says_so(ana: Visitor) -> None:

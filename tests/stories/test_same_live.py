@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from agents import pieces
 from agents.answer import Answer
-from agents.transcript import Part, every
+from agents.transcript import Part, as_messages, every
 from gateway.answers import Decoder
 from gateway.sse import ServerSentEvent
 from tests.stories.browsing import Page, frames
 from tests.stories.following import plain
+from tests.wire.replay import recorded
 
 Sent = dict[str, Any]
 QUESTION = UserMessage(id="question", content="What now?")
@@ -159,14 +160,19 @@ class Watched:
         told = self.answer.snapshot()
         self.later = told.number, Page("".join(told.pieces), told.tail)
         if not self.answer.is_behind:
-            assert self.live() == self.later[1].words
+            assert self.live() == plain(self.later[1].html)
 
     def live(self, after: int = 0, page: Page | None = None) -> str:
         page = page or Page()
         for number, name, data in frames(self.answer.log.after(0)):
             if number > after:
                 page.hear(name, data)
-        return page.words
+        return plain(page.html)
+
+    def is_seen_the_same(self) -> None:
+        assert self.live() == self.reloaded
+        if self.later:
+            assert self.live(*self.later) == self.reloaded
 
     @property
     def parts(self) -> list[Part]:
@@ -190,8 +196,30 @@ def test_whatever_comes_looks_the_same_live_and_after_a_reload(
 
 def check(stream: list[Sent], sizes: list[int], joins_after: int) -> None:
     watched = Watched(stream, sizes, joins_after)
-    assert watched.live() == watched.reloaded
-    if watched.later:
-        assert watched.live(*watched.later) == watched.reloaded
+    watched.is_seen_the_same()
     keys = [part["key"] for part in every(watched.parts)]
     assert len(keys) == len(set(keys))
+
+
+def test_recorded_streams_look_the_same_live_and_after_a_reload() -> None:
+    streams = [
+        [json.loads(frame["data"]) for frame in exchange.frames if frame.get("data", "").startswith('{"type"')]
+        for exchange in recorded("agents-invoke-stream")
+        if exchange.is_stream
+    ]
+    whole = [stream for stream in streams if stream and stream[-1]["type"] == "RUN_FINISHED"]
+    assert whole
+    for stream in whole:
+        before = Watched(stream[:-1], [1], 3)
+        kept = {"type": "MESSAGES_SNAPSHOT", "messages": [question, *messages_of(before.parts)]}
+        watched = Watched([*stream[:-1], kept, stream[-1]], [2], 2)
+        for one in (before, watched):
+            one.is_seen_the_same()
+        assert [part | {"key": ""} for part in watched.parts if part["kind"] != "others"] == [
+            part | {"key": ""} for part in before.parts
+        ]
+
+
+def messages_of(parts: list[Part]) -> list[Sent]:
+    """The thread as an agent keeps it, with ids of its own."""
+    return [message.model_dump(by_alias=True, exclude_none=True) for message in as_messages("kept", parts)]

@@ -92,7 +92,7 @@ def shown(stream: list[Sent], sent: list[Message], known: dict[str, Part] | None
             if number > snapshot.number:
                 later.hear(name, data)
         reloaded = plain("".join(pieces.of_answer([part for part in answer.parts() if part["kind"] != "others"], "a")))
-        assert without_others(start.words) == without_others(later.words) == reloaded
+        assert without_others(plain(start.html)) == without_others(plain(later.html)) == reloaded
     return reloaded.replace('{ "at": "map" }', '{"at": "map"}')
 
 
