@@ -109,7 +109,9 @@ def start() -> None:
 
 
 async def stop() -> None:
+    """When the last word is told, or Redis is found to be away."""
     global _listening  # noqa: PLW0603
+    await asyncio.wrap_future(_telling.submit(lambda: None))
     if _listening is not None:
         _listening.cancel()
         await asyncio.wait([_listening])

@@ -118,6 +118,11 @@ def is_in_hand(kind: str, gateway: str, confirmation_id: str) -> bool:
         return (kind, gateway, confirmation_id) in _in_hand
 
 
+def has_in_hand(kind: str) -> bool:
+    with _lock:
+        return any(one[0] == kind for one in _in_hand)
+
+
 def beat() -> None:
     """Also with nothing in hand: what is taken up a moment later must not be taken for a silent process's."""
     if not Process.objects.filter(pk=my_id()).update(beats=F("beats") + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from django.urls import get_resolver
 
 from accounts import bus, processes
 from agents import runs
-from confirmations import holds
+from confirmations import holds, turns
 from confirmations import watch as confirmations_watch
 from confirmations.hub import close_all
 from gateway import streams
@@ -27,7 +28,7 @@ async def lifespan(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCal
             settle()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            await holds.finish_all()
+            await asyncio.gather(holds.finish_all(), turns.finish_all())
             await runs.finish_all()
             await confirmations_watch.stop()
             await processes.stop()  # until then others are told that this process lives

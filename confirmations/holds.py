@@ -35,7 +35,7 @@ from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record, storable
 from confirmations.standing import HOLD
 from confirmations.threads import WRITING, in_thread
-from confirmations.turns import NOT_KNOWN, alone
+from confirmations.turns import GRACE, NOT_KNOWN, alone
 from gateway import Confirmation, clock
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 from gateway.waiting import unblocked
@@ -46,7 +46,6 @@ T = TypeVar("T")
 
 LEAST_LEFT = 15.0  # seconds of a call's time: with less, an approval is sent at once
 TOKEN_LEFT = 2.0  # seconds that a token has to last beyond the hold, else an approval is sent at once
-GRACE = 5.0  # seconds that what is being sent gets when the process ends
 LAST_WORD = 1.0  # seconds after that, to say that nobody knows whether it arrived
 AGAIN = 1.0  # seconds until the database is tried again
 KEPT_FOR = timedelta(days=1)  # gateways hold a call for minutes

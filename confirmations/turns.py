@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from gateway.waiting import sleep
 PATIENCE = 8.0  # seconds that a second answer waits for the first one
 LOOK_AGAIN, LONGEST_PAUSE = 0.05, 0.4  # seconds between two attempts: the first, and at most
 FROM_BEFORE = timedelta(minutes=1)  # an answer that names no process, of a Portico that was replaced, is left by then
+GRACE = 5.0  # seconds that an answer which is being given has when the process ends
 TURN = "turn"
 
 NOT_KNOWN = "Portico broke off while it was sent: whether it arrived is not known"
@@ -136,6 +138,14 @@ def _write_once(turn: int, record_it: Callable[[], None]) -> None:
     with transaction.atomic():
         if Answering.objects.filter(pk=turn).exclude(user=None).update(user=None):
             record_it()
+
+
+async def finish_all() -> None:
+    """The process ends: answers that pages are giving get their time."""
+    for _ in range(round(GRACE / LOOK_AGAIN)):
+        if not processes.has_in_hand(TURN):
+            return
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 def write_late() -> None:

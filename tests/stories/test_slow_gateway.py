@@ -161,9 +161,10 @@ def test_a_gateway_that_is_silent_to_many_keeps_nobody_elses_page_waiting(late: 
 
 
 def test_the_end_of_the_process_says_of_each_approval_what_is_known_of_it(own_gateway: Embedded) -> None:
-    portico = Portico(own_gateway.url, APPROVAL_HOLD=str(HOLD)).start()
+    portico = Portico(own_gateway.url, APPROVAL_HOLD="3").start()
     bo = arrived(portico, BO)
-    kept, looked_up, answered, read_back, unanswered = several(own_gateway, 5)
+    kept, looked_up, answered, read_back, unanswered, rejected = several(own_gateway, 6)
+    token = bo.csrf_token()
     for call in (looked_up, answered, read_back, unanswered):
         bo.posts(f"/confirmations/{call}/confirm/")
         delay, method = {looked_up: (60, "GET"), unanswered: (60, "POST")}.get(call, (3, "POST"))
@@ -171,14 +172,35 @@ def test_the_end_of_the_process_says_of_each_approval_what_is_known_of_it(own_ga
     for call in (answered, read_back, unanswered):
         eventually(lambda call=call: sent(own_gateway, call) == 1)  # type: ignore[misc]
     own_gateway.dial(fail={"path": f"/api/v1/confirmation/{read_back}", "method": "GET", "delay": 60})
-    bo.posts(f"/confirmations/{kept}/confirm/")
-    portico.stop(signal.SIGTERM)
+    own_gateway.dial(fail={"path": f"/api/v1/confirmation/{rejected}", "method": "POST", "delay": 3})
+    with ThreadPoolExecutor(1) as hand:
+        hand.submit(post, bo, token, rejected, "reject")
+        eventually(lambda: sent(own_gateway, rejected) == 1)
+        post(bo, token, kept, "confirm")
+        portico.stop(signal.SIGTERM)
     assert {call: why_not_sent(portico, call) for call in (kept, looked_up)} == dict.fromkeys(
         (kept, looked_up), "cancelled before it was sent: Portico was stopped"
     )
     assert decisions(portico, answered) == decisions(portico, read_back) == [("approved", "confirmed")]
+    assert decisions(portico, rejected) == [("rejected", "rejected")]
     assert "whether it arrived is not known" in why_not_sent(portico, unanswered)
     assert [sent(own_gateway, call) for call in (kept, looked_up, answered, read_back, unanswered)] == [0, 0, 1, 1, 1]
+    bo.session.close()
+    portico.close()
+
+
+def test_a_locked_database_keeps_no_process_from_ending_and_nothing_is_sent_after_that(own_gateway: Embedded) -> None:
+    portico = Portico(own_gateway.url, APPROVAL_HOLD="5").start()
+    bo = arrived(portico, BO)
+    (call,) = several(own_gateway, 1)
+    bo.posts(f"/confirmations/{call}/confirm/")
+    with closing(database(portico)) as rows:
+        rows.execute("BEGIN EXCLUSIVE")
+        portico.stop(signal.SIGTERM)  # who supervises it does not wait for longer than that, either
+        rows.execute("COMMIT")
+    portico.start()
+    eventually(lambda: "cancelled before it was sent: the process of Portico" in why_not_sent(portico, call))
+    assert sent(own_gateway, call) == 0
     bo.session.close()
     portico.close()
 
