@@ -163,6 +163,7 @@ TEMPLATES = [
             "builtins": [
                 "django.contrib.humanize.templatetags.humanize",
                 "accounts.templatetags.characters",
+                "accounts.templatetags.moments",
             ],
         },
     }

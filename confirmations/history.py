@@ -18,7 +18,7 @@ from confirmations.identity import Identity
 from confirmations.items import WITH_ITS_RUN, Names, State, state_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
-from gateway import MOST_LISTED, Confirmation, Gateway
+from gateway import MOST_LISTED, Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotFound, SignedOut
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ Told = State | Literal["unlisted", "unread"]
 @dataclass(frozen=True, slots=True)
 class Entry:
     id: str
-    at: datetime  # when it was asked; where the gateway does not tell, when it was last decided
+    at: datetime  # by our clock: when it was asked; where the gateway does not tell, when it was last decided
     call: Confirmation | None  # None: the gateway does not know it, or is away
     state: Told
     decisions: Sequence[Decision]  # through Portico, in order
@@ -96,7 +96,7 @@ def _listed(identity: Identity, told: Iterable[tuple[Confirmation, State]]) -> I
     for some in _in_heaps(told):
         decisions = _decisions(identity, [call.id for call, _ in some])
         for call, state in some:
-            yield _told(Entry(call.id, call.asked_at, call, state, decisions[call.id]))
+            yield _told(Entry(call.id, clock.here(identity.gateway, call.asked_at), call, state, decisions[call.id]))
 
 
 def _unlisted(identity: Identity, listed: set[str], filters: Filters) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 STALE = timedelta(seconds=2)  # what a `Date` may lack: its fraction of a second, and servers write it once a second
+AGREE = timedelta(seconds=30)  # clocks that are no further apart are taken for one
 FURTHEST = timedelta(days=366 * 20)  # between two clocks: more than that is no clock
 
 _ahead: dict[str, timedelta] = {}
@@ -20,6 +21,15 @@ _ahead: dict[str, timedelta] = {}
 def now(url: str) -> datetime:
     """The time by the clock of the gateway at this address; by our own until it has answered."""
     return datetime.now(UTC) + _ahead.get(_origin(url), timedelta())
+
+
+def here(url: str, told: datetime) -> datetime:
+    """When that was by our own clock, which says how long ago it was; the gateway wrote it down by its own."""
+    ahead = _ahead.get(_origin(url), timedelta())
+    try:
+        return told if abs(ahead) < AGREE else told - ahead
+    except OverflowError:
+        return told
 
 
 def is_known(url: str) -> bool:

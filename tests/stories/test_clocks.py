@@ -44,6 +44,15 @@ def test_a_waiting_call_is_shown_with_the_time_that_is_left(shifted: Embedded, b
     assert "Waiting" in words(history[history.index(call) :][:3000])
 
 
+def test_how_long_ago_something_was_is_told_by_one_clock(shifted: Embedded, bo: Visitor) -> None:
+    call = held(shifted, ANA, "delete_file", agent="File manager", path="/ago.txt")
+    bo.posts(f"/confirmations/{call}/reject/", reason="no")
+    item, history = (words(bo.reads(path)) for path in (f"/confirmations/{call}/", "/confirmations/history/"))
+    assert "Asked just now" in item and "Rejected by you: no just now" in item
+    entry = history[history.index("delete_file") :].split("Number")[0]
+    assert "ago" not in entry and entry.count("just now") == 2
+
+
 def test_an_approval_can_be_cancelled(shifted: Embedded, bo: Visitor) -> None:
     call = held(shifted, ANA, "delete_file", agent="File manager", path="/b.txt")
     bo.posts(f"/confirmations/{call}/confirm/")
