@@ -309,8 +309,8 @@ def _close(hold: Hold, ending: Decided | str | None) -> None:
             row = Hold.objects.filter(pk=hold.pk, state=Hold.State.SENDING)
             if row.update(state=Hold.State.SENT, why=why[:300], ended_at=Now()):
                 ending.write()
+        standing.tell(hold.gateway, hold.confirmation_id)
     decided(hold.gateway, hold.confirmation_id)
-    standing.tell(hold.gateway, hold.confirmation_id)
 
 
 async def finish_all() -> None:

@@ -128,7 +128,7 @@ class NameBook:
         for confirmation in confirmations:
             self.learn(confirmation)
         for agent_id in {one.agent_id for one in confirmations if one.agent_id} - self._agents.keys():
-            self._agents[agent_id] = _name_or_none(gateway.agent, agent_id)
+            self._agents[agent_id] = _name_of(gateway.agent, agent_id)
         for provider_id in {one.provider_id for one in confirmations if one.provider_id}:
             if not self._providers.get(provider_id):
                 self._providers[provider_id] = _provider_name(gateway, self.identity, provider_id)
@@ -145,7 +145,7 @@ class NameBook:
         return ids - self._agents.keys()
 
 
-def _name_or_none(ask: Callable[[str], Agent | ToolProvider], some_id: str) -> str:
+def _name_of(ask: Callable[[str], Agent | ToolProvider], some_id: str) -> str:
     try:
         return ask(some_id).name
     except SignedOut:
@@ -159,7 +159,7 @@ def _provider_name(gateway: Gateway, identity: Identity, provider_id: str) -> st
     key = f"provider-{digest(repr((identity.gateway, identity.tenant, provider_id)))}"
     name: str | None = _remembered(key)
     if name is None:
-        name = _name_or_none(gateway.tool_provider, provider_id)
+        name = _name_of(gateway.tool_provider, provider_id)
         _remember(key, name, PROVIDERS_KNOWN)
     return name
 

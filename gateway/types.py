@@ -188,7 +188,7 @@ class Person:
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         roles = doc.get("roles")
         return cls(
-            id=id_of(doc, "id"),
+            id=id_of(doc),
             email=text_of(doc, "email"),
             name=maybe_text(doc, "name"),
             tenant=maybe_id(doc, "tenantId"),

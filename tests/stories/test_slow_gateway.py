@@ -137,6 +137,20 @@ def test_an_approval_waits_for_an_answer_that_comes_to_nothing_and_is_sent(
     assert sent(trouble, call) == 1
 
 
+def test_a_rejection_within_the_pause_wins_however_slow_the_gateway_is(
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded
+) -> None:
+    (call,) = several(trouble, 1)
+    token = ana.csrf_token()
+    bo.posts(f"/confirmations/{call}/confirm/")
+    with slow(trouble, 2 * HOLD):
+        post(ana, token, call, "reject")
+        eventually(lambda: call not in unsent(late), 60)
+    assert trouble.report()["answers"][call] == "reject" and sent(trouble, call) == 1
+    assert [kind for kind, _ in decisions(late, call)] == ["rejected", "already resolved"]
+    assert "This was already resolved: rejected by Ana Lima" in words(bo.reads("/confirmations/"))
+
+
 def test_a_gateway_that_is_silent_to_many_keeps_nobody_elses_page_waiting(late: Portico, trouble: Embedded) -> None:
     many = []
     try:
