@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from django.conf import settings
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
 NOTHING = SplitResult("", "", "", "", "")
+
+
+@cache
+def _proxies() -> Any:
+    async def nothing(scope: object, receive: object, send: object) -> None: ...
+
+    return ProxyHeadersMiddleware(nothing, settings.FORWARDED_ALLOW_IPS).trusted_hosts
+
+
+def is_proxy(address: str) -> bool:
+    """Whether this is a proxy of ours, or nothing: many people come from it, and nobody knows their own addresses."""
+    return not address or address in _proxies()
 
 
 def split(address: str) -> SplitResult:

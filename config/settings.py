@@ -191,6 +191,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (DEBUG or DEMO)
 SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds; the gateway's token ends sooner
 IDENTITY_CHECK = 300  # seconds between two questions whether the gateway still knows this person
 SIGN_IN_FAILURES = 10  # an account and address, in
+SIGN_IN_FAILURES_AN_ADDRESS = 100  # of all accounts, in
+SIGN_IN_FAILURES_AN_ACCOUNT = 50  # from all addresses, before each further attempt takes a second, in
 SIGN_IN_PAUSE = 300  # seconds
 
 # Who may be connected to one process
@@ -206,6 +208,9 @@ OPEN_FOLLOWERS = at_least_one("OPEN_FOLLOWERS", env.int("OPEN_FOLLOWERS", defaul
 RUNS_A_MINUTE = at_least_one("RUNS_A_MINUTE", env.int("RUNS_A_MINUTE", default=120))
 SECRETS_A_MINUTE = at_least_one("SECRETS_A_MINUTE", env.int("SECRETS_A_MINUTE", default=60))  # keys and tokens stored
 DRAFTS_A_MINUTE = at_least_one("DRAFTS_A_MINUTE", env.int("DRAFTS_A_MINUTE", default=240))  # a page keeps 150 at most
+EXPORTS_A_MINUTE = at_least_one("EXPORTS_A_MINUTE", env.int("EXPORTS_A_MINUTE", default=60))
+SEARCHES_A_MINUTE = at_least_one("SEARCHES_A_MINUTE", env.int("SEARCHES_A_MINUTE", default=240))
+SIGN_INS_A_MINUTE = at_least_one("SIGN_INS_A_MINUTE", env.int("SIGN_INS_A_MINUTE", default=300))
 DRAFTS_KEPT = at_least_one("DRAFTS_KEPT", env.int("DRAFTS_KEPT", default=500))
 
 # What is kept
@@ -224,8 +229,13 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 REDIS_URL = env.str("REDIS_URL", default="")  # none: one process, whose run logs and news are in memory
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured(f"REDIS_URL must be an address such as redis://127.0.0.1:6379/0, not {REDIS_URL!r}.")
-if REDIS_URL:  # the pauses of sign-in hold for all processes
-    CACHES = {"default": {"BACKEND": "config.cache.RedisOrMemory", "LOCATION": REDIS_URL}}
+CACHES = {  # with Redis the pauses of sign-in hold for all processes; by Django's own bound 300 others end them
+    "default": {
+        "BACKEND": "config.cache.RedisOrMemory" if REDIS_URL else "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
 
 # Pages
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.conf import settings
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from accounts.addresses import is_proxy
 from accounts.refusing import Refusal
 from accounts.streaming import refuse_socket
 from config.bodies import refuse
@@ -64,10 +64,7 @@ def _address_of(scope: dict[str, Any]) -> str:
         return ""
     address: str = scope["client"][0]
     is_forwarded = any(name == b"x-forwarded-for" for name, _ in scope["headers"])
-    return "" if address in _proxies and not is_forwarded else address
-
-
-_proxies = ProxyHeadersMiddleware(crowded, settings.FORWARDED_ALLOW_IPS).trusted_hosts  # type: ignore[arg-type]
+    return "" if is_proxy(address) and not is_forwarded else address
 
 
 async def _answer(refusal: Refusal, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import throttle
+from accounts import limits, throttle
 from accounts.forms import SignInForm
 from accounts.models import User
 from accounts.requests import NOTICE, UNSENT, end_session
@@ -39,6 +39,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if throttle.is_paused(email, address):
         form.add_error(None, "Too many failed attempts. Please wait five minutes, then try again.")
         return _page(request, form, 429)
+    if not throttle.slow_down(email):
+        form.add_error(None, "Too many are trying to sign in with this address. Please try again in a moment.")
+        return _page(request, form, 429)
     try:
         user = authenticate(request, email=email, password=form.cleaned_data["password"])
     except GatewayError as problem:
@@ -49,6 +52,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         form.add_error(None, "That e-mail and password do not match.")
         return _page(request, form, 401)
     throttle.forget_failures(email, address)
+    if not limits.sign_ins.allows(user.pk):
+        form.add_error(None, "You sign in faster than Portico can follow. Please wait a minute, then try again.")
+        return _page(request, form, 429)
     replaced = request.session.session_key
     request.session.flush()  # nothing of whoever was here before
     tell_ended(replaced)

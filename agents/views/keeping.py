@@ -9,13 +9,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import limits
-from accounts.requests import SignedInRequest, signed_in
+from accounts.requests import SignedInRequest, signed_in, too_fast
 from agents import drafts, export, file_names, pages, search, talking
 from agents.forms import DraftForm, SearchForm, TitleForm
 from agents.models import Conversation, KnownAgent, Run
@@ -33,9 +34,11 @@ def conversations(request: SignedInRequest) -> HttpResponse:
         raise Http404
     asked, number = form.cleaned_data["q"], form.cleaned_data["page"] or 1
     page = Paginator(Conversation.objects.of(request.user), pages.LISTED).get_page(number)
-    hits, has_more = search.find(request.user, asked, number) if asked else ([], False)
+    is_too_fast = bool(asked) and not limits.searches.allows(request.user.pk)
+    hits, has_more = search.find(request.user, asked, number) if asked and not is_too_fast else ([], False)
     context = {
         "asked": asked,
+        "is_too_fast": is_too_fast,
         "hits": [pages.hit(found) for found in hits],
         "newer": number - 1,
         "older": number + 1 if has_more else 0,
@@ -44,7 +47,7 @@ def conversations(request: SignedInRequest) -> HttpResponse:
         "deleted": Conversation.objects.filter(user=request.user, deleted_at__gt=timezone.now() - UNDO_SHOWN),
         "undo_seconds": int(UNDO_SHOWN.total_seconds()),
     }
-    return render(request, "agents/conversations.html", context)
+    return render(request, "agents/conversations.html", context, status=429 if is_too_fast else 200)
 
 
 @signed_in
@@ -93,14 +96,18 @@ def undo(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
 
 @signed_in
 @require_GET
-def export_one(request: SignedInRequest, conversation_id: uuid.UUID, form: str) -> StreamingHttpResponse:
+def export_one(request: SignedInRequest, conversation_id: uuid.UUID, form: str) -> HttpResponseBase:
     found = _own(request, conversation_id)
+    if not limits.exports.allows(request.user.pk):
+        return _too_fast(request, found.get_absolute_url())
     return _download(found.title, form, export.written(Conversation.objects.filter(id=found.id), form, as_list=False))
 
 
 @signed_in
 @require_GET
-def export_all(request: SignedInRequest, form: str) -> StreamingHttpResponse:
+def export_all(request: SignedInRequest, form: str) -> HttpResponseBase:
+    if not limits.exports.allows(request.user.pk):
+        return _too_fast(request, reverse("agents:conversations"))
     everything = Conversation.objects.of(request.user)
     return _download("portico-conversations", form, export.written(everything, form, as_list=True))
 
@@ -158,6 +165,11 @@ def _keep_draft(request: SignedInRequest, page: str) -> HttpResponse:
         return HttpResponse("Too much is being kept. Send what you wrote, or wait a minute.", "text/plain", 429)
     drafts.keep(request.user, page, form.cleaned_data["message"], form.cleaned_data["key"])
     return HttpResponse(status=204)
+
+
+def _too_fast(request: SignedInRequest, back: str) -> HttpResponse:
+    sentence = "You export faster than Portico can follow."
+    return too_fast(request, sentence, "Nothing was exported. Wait a minute, then try again.", back)
 
 
 def _own(request: SignedInRequest, conversation_id: uuid.UUID) -> Conversation:

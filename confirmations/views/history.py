@@ -7,10 +7,12 @@ from typing import Any
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from accounts import limits
 from accounts.characters import shown
-from accounts.requests import SignedInRequest, signed_in
+from accounts.requests import SignedInRequest, signed_in, too_fast
 from confirmations import export
 from confirmations.filters import Filters
 from confirmations.history import Entry, Listed, difference, entries, looked_up, told_by_gateway
@@ -70,6 +72,10 @@ def decisions(request: SignedInRequest, form: str) -> HttpResponse | StreamingHt
     filters = Filters(request.GET)
     if filters.problem:
         return HttpResponse(filters.problem, content_type="text/plain; charset=utf-8", status=400)
+    if not limits.exports.allows(request.user.pk):
+        sentence = "You export faster than Portico can follow."
+        advice = "Nothing was exported. Wait a minute, then try again."
+        return too_fast(request, sentence, advice, reverse("confirmations:history"))
     rows = filters.decisions(visible_to(Identity.of(request.user, request.kept)))
     response = StreamingHttpResponse(export.streamed(rows, form), content_type=export.FORMATS[form])
     response["Content-Disposition"] = f'attachment; filename="portico-decisions.{form}"'

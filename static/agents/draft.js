@@ -6,7 +6,8 @@ const PAUSE = 400 // milliseconds without a key
 const HERE = `portico-typed ${document.body.dataset.person} ${form?.dataset.draft}` // in this tab, from the end of the session on
 
 let timer = 0
-let kept = message?.value
+let kept = message?.value // by the server, as it said
+let asked = kept // of it, last
 let isOver = false // the session: what is kept on the server then is not ours
 
 /** Where the server keeps nothing: of a session that is over, or of a text that is too long for it. */
@@ -16,18 +17,37 @@ function keepHere() {
   } catch {} // more than a browser keeps: it is on the page
 }
 
+const note = Object.assign(document.createElement("p"), { className: "length", role: "status", hidden: true })
+
+/** What the server said of a text that it was to keep: where it did not, this tab does, and the page says so. */
+async function told(text, answer) {
+  const isKept = answer.ok && !answer.redirected // else to the sign-in page
+  note.hidden = isKept
+  if (isKept) {
+    kept = text
+    sessionStorage.removeItem(HERE)
+    return
+  }
+  asked = null
+  keepHere()
+  note.textContent = answer.status === 429 ? `Kept in this tab alone. ${await answer.text()}` : "Kept in this tab alone: it could not be saved."
+}
+
 function keep() {
   clearTimeout(timer)
   timer = 0
+  const text = message.value
   if (isOver || message.validity.customError) return keepHere()
-  if (message.value === kept) return
-  kept = message.value
-  fetch(form.dataset.draft, { method: "POST", body: new FormData(form), keepalive: kept.length < 10_000 }).catch(() => (kept = null))
+  if (text === kept) return sessionStorage.removeItem(HERE)
+  if (text === asked) return
+  asked = text
+  const sent = { method: "POST", body: new FormData(form), keepalive: text.length < 10_000 }
+  fetch(form.dataset.draft, sent).then(answer => told(text, answer), () => (asked = null))
 }
 
 if (form) {
+  form.closest("[data-composer]").before(note)
   const left = sessionStorage.getItem(HERE)
-  sessionStorage.removeItem(HERE)
   if (left) message.value = left
   if (left) setTimeout(keep) // once all of this is set up
   document.addEventListener("confirmations:ended", () => {
@@ -42,6 +62,7 @@ if (form) {
   addEventListener("pagehide", keep)
   form.addEventListener("submit", () => {
     clearTimeout(timer)
-    kept = message.value // it is being sent
+    kept = asked = message.value // it is being sent
+    sessionStorage.removeItem(HERE)
   })
 }

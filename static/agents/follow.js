@@ -8,6 +8,8 @@ const QUIET = 30000 // ms: the longest pause between two attempts
 export function follow(article, ended) {
   const parts = article.querySelector("[data-parts]")
   const tail = article.querySelector("[data-tail]")
+  const full = Object.assign(document.createElement("p"), { className: "length", role: "status", hidden: true })
+  parts.after(full)
   const sink = () => parts.insertBefore(tail, parts.querySelector(":scope > [data-below]")) // nothing else moves: it may have the focus
   sink()
   const heard = new Map() // by name of an event: what to do with it
@@ -21,16 +23,27 @@ export function follow(article, ended) {
     source?.close()
     source = new EventSource(`${article.dataset.follow}?after=${number}`)
     source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) again(pause) // a proxy or a process that is being restarted, or nobody signed in
+      if (source.readyState === EventSource.CLOSED) refused(source.url) // a proxy or a process that is being restarted, or nobody signed in
     })
     for (const [name, apply] of heard)
       source.addEventListener(name, ({ data, lastEventId }) => {
         number = lastEventId || number
         pause = 1000
+        full.hidden = true
         again(SILENCE)
         apply(JSON.parse(data))
       })
     again(SILENCE)
+  }
+
+  /** Come back later. Why it was refused is told to a request of ours alone: too many may be open. */
+  async function refused(url) {
+    again(pause)
+    const looking = new AbortController()
+    const answer = await fetch(url, { signal: looking.signal }).catch(() => {})
+    if (answer?.status === 429) full.textContent = "Not live: too many answers are being watched. Close other pages, or reload this one later."
+    full.hidden = answer?.status !== 429
+    looking.abort()
   }
 
   function again(wait) {
@@ -52,6 +65,7 @@ export function follow(article, ended) {
     sink()
   })
   on("end", ({ html }) => {
+    full.remove()
     clearTimeout(timer)
     source.close()
     tail.remove()

@@ -61,3 +61,32 @@ def test_a_reason_that_is_too_long_stays_whole_and_answers_nothing(window: Windo
         bo.get_by_role("textbox", name="Reason").press("Backspace")
     bo.get_by_role("button", name="Reject", exact=True).click()
     expect(bo.get_by_text("Rejected by you").first).to_be_visible()
+
+
+def test_a_text_that_is_not_kept_stays_in_this_tab_and_the_page_says_so(window: Window) -> None:
+    page = window("Try as user")
+    page.goto(f"/agents/{ids.ECHO}/")
+    page.route("**/draft/", lambda route: route.fulfill(status=429, body="Too much is being kept."))
+    page.get_by_role("textbox", name="Message").fill("half a thought")
+    expect(page.get_by_text("Kept in this tab alone. Too much is being kept.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thought")
+    page.unroute("**/draft/")
+    page.get_by_role("textbox", name="Message").press("End")
+    page.get_by_role("textbox", name="Message").press_sequentially(", whole")
+    with page.expect_response("**/draft/"):
+        page.get_by_role("textbox", name="Message").blur()
+    expect(page.get_by_text("Kept in this tab alone")).to_be_hidden()
+    page.reload()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thought, whole")
+
+
+def test_an_answer_that_may_not_be_watched_says_so_and_goes_on_when_it_may(window: Window) -> None:
+    page = window("Try as user")
+    page.route("**/events/**", lambda route: route.fulfill(status=429))
+    page.goto(f"/agents/{ids.STORYTELLER}/")
+    page.get_by_role("textbox", name="Message").fill("at length about rivers")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Not live: too many answers are being watched.")).to_be_visible()
+    page.unroute("**/events/**")
+    expect(page.get_by_text("Not live: too many answers are being watched.")).to_be_hidden()

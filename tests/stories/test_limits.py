@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 import requests
 from websockets.exceptions import ConnectionClosed
 
+from accounts import throttle
 from accounts.limits import Pace
 from embedded import ids
 from tests.embedded import Embedded
@@ -145,3 +148,73 @@ def test_a_pace_comes_back_with_the_minute_and_is_forgotten() -> None:
     now = 200.0
     pace.allows(1)
     assert len(pace._left) == 1
+
+
+def test_searches_and_exports_have_a_pace_that_is_said_where_one_looks(paced: Portico) -> None:
+    ana = Visitor(paced)
+    ana.signs_in(ANA)
+    conversation = ana.posts(f"/agents/{ids.ECHO}/", message="hello there").url.removeprefix(paced.url)
+    assert [ana.gets("/conversations/?q=hello").status_code for _ in range(MOST + 1)] == [200] * MOST + [429]
+    page = ana.gets("/conversations/?q=hello")
+    assert "You search faster than Portico can follow." in plain(page.text) and 'role="alert"' in page.text
+    assert 'value="hello"' in page.text and ana.gets("/conversations/").status_code == 200
+    exports = ("/conversations/export.md", f"{conversation}export.json", "/confirmations/history/decisions.csv")
+    assert [ana.gets(path).status_code for path in exports] == [200] * MOST
+    for path in exports:
+        refused = ana.gets(path)
+        assert refused.status_code == 429 and "You export faster than Portico can follow." in plain(refused.text)
+        assert "Retry-After" in refused.headers
+    ana.session.close()
+
+
+def test_signing_in_has_a_pace(paced: Portico) -> None:
+    bo = Visitor(paced)
+    assert [bo.signs_in("admin@example.com").status_code for _ in range(MOST + 1)] == [200] * MOST + [429]
+    refused = bo.signs_in("admin@example.com")
+    assert "You sign in faster than Portico can follow." in plain(refused.text)
+    assert 'value="admin@example.com"' in refused.text
+    bo.session.close()
+
+
+@pytest.fixture(scope="module")
+def paced() -> Iterator[Portico]:
+    few = dict.fromkeys(("SEARCHES_A_MINUTE", "EXPORTS_A_MINUTE", "SIGN_INS_A_MINUTE"), str(MOST))
+    with Embedded.start() as embedded:
+        server = Portico(embedded.url, **few).start()
+        yield server
+        server.close()
+
+
+def test_one_password_is_not_tried_on_everybody_from_one_address() -> None:
+    for number in range(100):
+        assert not throttle.is_paused(f"p{number}@example.com", "203.0.113.9")
+        throttle.count_failure(f"p{number}@example.com", "203.0.113.9")
+    assert throttle.is_paused("somebody@example.com", "203.0.113.9")
+    assert not throttle.is_paused("somebody@example.com", "203.0.113.10")
+
+
+def test_a_pause_outlives_a_thousand_other_failures() -> None:
+    for _ in range(10):
+        throttle.count_failure("victim@example.com", "203.0.113.20")
+    for number in range(1000):
+        throttle.count_failure(f"q{number}@example.com", f"198.51.100.{number % 250}")
+    assert throttle.is_paused("victim@example.com", "203.0.113.20")
+
+
+def test_a_proxy_that_names_no_address_is_not_paused_for_all_who_come_by_it() -> None:
+    for number in range(120):
+        throttle.count_failure(f"r{number}@example.com", "127.0.0.1")
+    assert not throttle.is_paused("somebody-else@example.com", "127.0.0.1")
+
+
+def test_an_account_that_many_addresses_guess_at_is_slowed_down_and_not_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "DELAY", 0.05)
+    for number in range(50):
+        assert throttle.slow_down("ceo@example.com")
+        throttle.count_failure("ceo@example.com", f"192.0.2.{number}")
+    assert not throttle.is_paused("ceo@example.com", "203.0.113.30")
+    begun = time.monotonic()
+    with ThreadPoolExecutor(20) as guessing:
+        taken = list(guessing.map(throttle.slow_down, ["ceo@example.com"] * 20))
+    assert time.monotonic() - begun >= 0.05 and True in taken and False in taken
+    assert throttle.slow_down("Ceo@Example.com ")
