@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import WebSocketRoute, expect
 
 from embedded import ids
 from tests.browser.conftest import Come, Window, in_one_dialect, violations
@@ -170,3 +171,22 @@ def test_what_was_pasted_when_signed_out_is_to_be_pasted_again(window: Window, d
     page.get_by_role("button", name="Try as user").click()
     expect(page.get_by_text("secrets are not kept: paste it once more.")).to_be_visible()
     expect(page.get_by_label("API key")).to_have_value("")
+
+
+@in_one_dialect
+@pytest.mark.parametrize("code", [1000, 1012, 3000, 4999])
+def test_a_line_that_ends_with_whatever_code_comes_back(window: Window, code: int) -> None:
+    page = window("Try as admin")
+    ended: list[WebSocketRoute] = []
+
+    def end_the_first(line: WebSocketRoute) -> None:
+        if ended:
+            line.connect_to_server()
+        else:
+            ended.append(line)
+            line.close(code=code)
+
+    page.route_web_socket("**/ws/confirmations/", end_the_first)
+    page.goto("/confirmations/")
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    assert ended

@@ -58,6 +58,18 @@ def test_what_was_typed_is_given_back_and_all_is_well_when_the_database_is(
     assert ">a &lt;long&gt; thought</textarea>" in sent.text
     secret = ana.posts("/login/", email="user@example.com", password="not to be shown")
     assert "not to be shown" not in secret.text
+    for step in ("confirm", "reject", "claim"):
+        answered = ana.posts(f"/confirmations/some-call/{step}/", reason="as <agreed>")
+        assert answered.status_code == 503 and ">as &lt;agreed&gt;</textarea>" in answered.text
+        assert 'href="/confirmations/some-call/' in answered.text
+    live = ana.session.post(
+        f"{front.url}/confirmations/some-call/reject/",
+        data={"reason": "as agreed", "csrfmiddlewaretoken": ana.csrf_token()},
+        headers={"HX-Request": "true", "Referer": f"{front.url}/confirmations/some-call/"},
+        timeout=10,
+    )
+    assert live.status_code == 503 and live.headers["Content-Type"].startswith("text/plain")
+    assert live.text.startswith("Portico cannot use its database right now.")
     away.rename(place)
     assert ana.posts(f"/agents/{ids.ECHO}/", message="a <long> thought").status_code == 200
     ana.session.close()

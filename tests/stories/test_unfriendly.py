@@ -300,8 +300,20 @@ def frame(
         (b"", frame(1, b"\xaa" * 1000, flags=0x40)),
         (b"", frame(9, b"p" * 100) * 1000),
         (b"", frame(1, b"{}") * 1000),
+        *((frame(8, end), frame(1, b"{}")) for end in (b"\xff\xff", b"\0\0", b"x", b"\x03\xf4", b"\x03\xe8\xff", b"")),
     ],
-    ids=["100 MB", "fragments", "empty fragments", "2^62", "no UTF-8", "no opcode", "compressed", "pings", "words"],
+    ids=[
+        "100 MB",
+        "fragments",
+        "empty fragments",
+        "2^62",
+        "no UTF-8",
+        "no opcode",
+        "compressed",
+        "pings",
+        "words",
+        *"ABCDEF",
+    ],
 )
 def test_frames_without_end_are_cut_off(server: Portico, ana: Visitor, line: Line, begin: bytes, more: bytes) -> None:
     before = memory(server)
