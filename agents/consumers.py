@@ -249,7 +249,10 @@ class FollowRun(AsyncConsumer):
         return b"" if run is None or run.is_open else await self._rest(run)
 
     async def _as_saved(self, run: Run) -> Whole:
-        return await database_sync_to_async(runs.whole_so_far, thread_sensitive=False, executor=_rendering)(run)
+        return await database_sync_to_async(self._render_saved, thread_sensitive=False, executor=_rendering)(run)
+
+    def _render_saved(self, run: Run) -> Whole:
+        return runs.whole_so_far(run, approvals.of_runs([run.id]).get(run.id, pieces.NO_APPROVALS))
 
     async def _rest(self, run: Run) -> bytes:
         """An ended run as it is kept, whole, and its end; nothing for a browser that is gone."""

@@ -144,7 +144,7 @@ def answer(
         "end": None,
     }
     if run.is_open:
-        whole = runs.whole_so_far(run)
+        whole = runs.whole_so_far(run, ended)
         entry |= {"pieces": [mark_safe(whole.html)], "tail": whole.tail, "after": whole.number}  # noqa: S308
     else:
         entry["pieces"] = pieces.of_answer(run.parts, conversation.agent_id, interrupts.states(run.interrupts), ended)

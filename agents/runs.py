@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
 
-from ag_ui.core import RunAgentInput
+from ag_ui.core import Event, RunAgentInput, ToolCallResultEvent, ToolCallStartEvent
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, DataError, Error, IntegrityError, close_old_connections, connection, transaction
@@ -35,6 +35,7 @@ from agents.models import Run
 from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part, every
+from confirmations.api import tell_ended
 from confirmations.signals import caller_left
 from credentials.api import cannot_connect, connect_cards, services_to_connect_async
 from gateway import Gateway, MissingService
@@ -50,6 +51,8 @@ LOOK_EVERY = 5.0  # seconds between two looks for runs that their process left b
 FROM_BEFORE = timedelta(minutes=1)  # a run that names no process, of a Portico that was replaced, is left by then
 RUN = "run"  # what `processes` has in hand
 PURGE_EVERY = 60.0  # seconds
+A_WAIT = 0.3  # seconds that a call takes from which on it may have waited for somebody
+LOOKS_AT_APPROVALS = (0.0, 1.0, 2.0, 4.0)  # seconds before each look at how approvals ended
 A_PART = 4096  # bytes that a part of an answer costs beside what it says: as an object, a row, a piece of a page
 LONGEST_PROBLEM = 500  # characters, as `Run` has them
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
@@ -70,6 +73,7 @@ _starting: set[UUID] = set()
 _watch: asyncio.Task[None] | None = None
 _saver: asyncio.Task[None] | None = None
 _sharing: set[asyncio.Task[None]] = set()
+_looking: set[asyncio.Task[None]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,9 @@ class LiveRun:
     is_ending: bool = False  # how is decided, and is being kept
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
     has_grown: bool = False  # since the answer was saved
+    since: datetime = field(default_factory=timezone.now)
+    called: dict[str, float] = field(default_factory=dict)  # by tool call without a result: monotonic seconds
+    looking: asyncio.Task[None] | None = None  # at how approvals ended
 
     def __post_init__(self) -> None:
         self.answer = Answer(self.agent_id, self.known, self.question.messages)
@@ -141,6 +148,8 @@ class LiveRun:
         self.is_ending = True
         try:
             await self._end(ending)
+            if self.called:
+                self._look_at_approvals()
         finally:
             _live.pop(self.id, None)
             processes.let_go(RUN, "", str(self.id))
@@ -179,6 +188,7 @@ class LiveRun:
                     if self._is_too_long(batches.size):
                         return TOO_LONG
                     self.answer.feed(events)
+                    self._notice_calls(events)
                     if not self.has_grown:
                         self.has_grown = True
                         _save_soon()
@@ -193,6 +203,35 @@ class LiveRun:
         if self.answer.is_cancelled:
             return Ending(Run.Status.STOPPED, "The agent says that it was stopped.")
         return Ending(Run.Status.FINISHED)
+
+    def _notice_calls(self, events: Iterable[Event]) -> None:
+        """A call that took its time may have waited for an approval, of which nobody here may have heard the end."""
+        for event in events:
+            if isinstance(event, ToolCallStartEvent):
+                self.called[event.tool_call_id] = time.monotonic()
+            elif isinstance(event, ToolCallResultEvent):
+                called_at = self.called.pop(event.tool_call_id, None)
+                if called_at is not None and time.monotonic() - called_at > A_WAIT:
+                    self._look_at_approvals()
+
+    def _look_at_approvals(self) -> None:
+        if self.looking is None or self.looking.done():
+            self.looking = asyncio.create_task(self._tell_approvals(), context=contextvars.Context())
+            _looking.add(self.looking)
+            self.looking.add_done_callback(_looking.discard)
+
+    async def _tell_approvals(self) -> None:
+        """Gateways let go of a call first, and write down how it ended after that."""
+        for pause in LOOKS_AT_APPROVALS:
+            await asyncio.sleep(pause)
+            try:
+                listed = await unblocked(self.gateway.confirmations)
+                since = self.since - approvals.CLOCKS
+                if await database_sync_to_async(tell_ended)(self.user_id, self.agent_id, since, listed):
+                    return
+            except (GatewayError, Error) as exc:
+                logger.info("run %s: how approvals ended could not be read: %r", self.id, exc)
+                return
 
     def _is_too_long(self, size: int) -> bool:
         """Whether it takes more than Portico keeps, with so many bytes that came."""
@@ -430,7 +469,7 @@ def live(run_id: UUID) -> LiveRun | None:
     return _live.get(run_id)
 
 
-def whole_so_far(run: Run) -> Whole:
+def whole_so_far(run: Run, ended: pieces.Approvals = pieces.NO_APPROVALS) -> Whole:
     """For a page, from any thread: the answer of an open run, whichever process works on it.
 
     Where that is not to be had, as it was saved last: its number is UNKNOWN, and followers get it whole first.
@@ -441,7 +480,6 @@ def whole_so_far(run: Run) -> Whole:
     if whole.number or not run.parts:
         return whole
     agent_id = run.message.conversation.agent_id
-    ended = approvals.of_runs([run.id]).get(run.id, pieces.NO_APPROVALS)
     shown = (pieces.of_part(part, agent_id, approvals=ended, is_open=True) for part in run.parts)
     return Whole(UNKNOWN, "".join(shown), "")
 
@@ -521,6 +559,8 @@ async def finish_all() -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=settings.SHUTDOWN_GRACE)
     await _keep_ends()
+    for looking in _looking:
+        looking.cancel()
     if _sharing:
         await asyncio.wait(_sharing, timeout=1)
     if _watch is not None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import datetime
 from typing import NamedTuple
+
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions import GatewaySession
 from confirmations.answering import answer
 from confirmations.decisions import Answerer, Given
-from confirmations.identity import Identity
-from confirmations.items import WITH_ITS_RUN, hash_of
-from gateway import Confirmation
+from confirmations.endings import tell_record
+from confirmations.identity import Identity, NameBook
+from confirmations.items import WITH_ITS_RUN, hash_of, state_of, verdict_of
+from confirmations.models import doubt_about, is_being_answered, with_its_reason
+from gateway import Confirmation, clock
 from gateway.errors import GatewayError
 
 
@@ -59,6 +64,28 @@ def let_go(
             except GatewayError:
                 left.may_go_on.append(one.tool)
     return left
+
+
+def tell_ended(user_id: int, agent_id: str, since: datetime, listed: Collection[Confirmation]) -> bool:
+    """Tell how those calls of this agent ended that were asked for since then, by our clock, as the gateway lists it.
+
+    False while some of them may still wait, or are being answered.
+    """
+    user = User.objects.get(pk=user_id)
+    book = NameBook(Identity(user.gateway, user.gateway_id, user.tenant, tuple(user.roles)))
+    since += clock.now(user.gateway) - timezone.now()
+    calls = [one for one in listed if _may_be_of(one, user, agent_id) and one.asked_at >= since]
+    book.find_people(calls)
+    is_whole = True
+    for call in calls:
+        record = with_its_reason(user.gateway, call)
+        state = state_of(record)
+        if state == "waiting" or is_being_answered(user.gateway, call.id):
+            is_whole = False
+            continue
+        doubt = doubt_about(user.gateway, record, verdict_of(record, book.names, me=""))
+        tell_record(user.gateway, call, record, state, book.names, doubt)
+    return is_whole
 
 
 def _may_be_of(confirmation: Confirmation, user: User, agent_id: str) -> bool:

@@ -125,6 +125,15 @@ def test_a_call_that_nobody_answered_reads_timed_out(ana: Visitor, gateway: Embe
     assert "Done" not in shown
 
 
+def test_what_ended_while_nobody_looked_is_found_out_and_said(ana: Visitor, gateway: Embedded) -> None:
+    gateway.dial(hold_limit=0.6)
+    path, run, _ = asks_for_an_approval(ana, gateway, "report.pdf")
+    assert "Timed out" in watched(ana, run)[0]
+    gateway.dial(hold_limit=300)
+    timed_out = rf"Timed out, {A_TIME}: nobody answered in time"
+    eventually(lambda: bool(re.search(timed_out, transcript(ana.reads(path)))))
+
+
 # -- below the pages ----------------------------------------------------------------------------------------------
 
 NOW = datetime.now(UTC)
