@@ -155,7 +155,7 @@ class Visitor:
     def csrf_token(self) -> str:
         """What the forms of any page carry."""
         if "csrftoken" not in self.session.cookies:
-            self.gets("/login/")
+            self.reads("/login/")
         return str(self.session.cookies["csrftoken"])
 
     def signs_in(self, email: str, password: str = "demo", then: str = "/profile/") -> requests.Response:
