@@ -1,4 +1,4 @@
-"""One plain call: the pool of connections, the token, the dialect, and what is made of the answer."""
+"""One plain call: the token, the dialect, and what is made of the answer."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import RemoteDisconnected
-from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ProtocolError
 from yarl import URL
 
 from gateway import clock, deep, streams
+from gateway.calls.pool import pool, within
 from gateway.dialect import DIALECTS, GUIDE, RELEASED, Dialect
 from gateway.errors import (
     AlreadyResolved,
@@ -35,24 +34,14 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 15.0  # seconds between two bytes of an answer
-WHOLE_TIMEOUT = 60.0  # seconds for a whole answer that is waited for on the loop
+WHOLE_TIMEOUT = 60.0  # seconds for a whole answer, however it comes
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 
 _known: dict[str, Dialect] = {}
 """Dialects found out by asking, a gateway each; kept for the life of the process."""
 
 
-def _pool() -> requests.Session:
-    """One pool of connections a process, shared by all people: so it must remember nobody's cookies."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=64))
-    return session
-
-
-_session = _pool()
+_session = pool()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +143,19 @@ class Wire:
     def _blocking(self, method: str, address: str, body: Mapping[str, object] | None) -> tuple[int, bytes]:
         """The same, in the thread of whoever asks."""
         try:
-            try:
-                return self._exchange(_session, method, address, body)
-            except requests.ConnectionError as exc:
-                if method != "GET" or not _died_unused(exc):
-                    raise
-                with _pool() as fresh:
-                    return self._exchange(fresh, method, address, body)
+            with within(WHOLE_TIMEOUT) as call:
+                try:
+                    answer = self._exchange(_session, method, address, body)
+                except requests.ConnectionError as exc:
+                    if method != "GET" or call.is_late or not _died_unused(exc):
+                        raise
+                    with pool() as fresh:
+                        answer = self._exchange(fresh, method, address, body)
         except requests.RequestException as exc:  # refused, reset, timed out, cut off
             raise GatewayUnavailable from exc
+        if call.is_late:  # what came of it may end anywhere
+            raise GatewayUnavailable
+        return answer
 
     def _exchange(
         self, session: requests.Session, method: str, address: str, body: Mapping[str, object] | None

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 from threading import Event, Thread
 from typing import Any
@@ -31,6 +32,20 @@ def http(doc: object, more: str = "") -> bytes:
 
 class Cut(bytes):
     """An answer after which the connection is closed."""
+
+
+class Trickle(bytes):
+    """An answer that comes a byte at a time, each long before anybody would say that nothing comes."""
+
+    begun = 0  # bytes that come at once
+
+    def send(self, connection: socket.socket, released: Event) -> None:
+        with suppress(OSError):  # nobody listens any more
+            connection.sendall(self[: self.begun])
+            for at in range(self.begun, len(self)):
+                if released.wait(0.05):
+                    return
+                connection.sendall(self[at : at + 1])
 
 
 @dataclass
@@ -66,6 +81,9 @@ def moody(*scripts: list[bytes]) -> Iterator[Moody]:
                     if not read_request(requests.readline, server):
                         break
                     if answer is None:
+                        break
+                    if isinstance(answer, Trickle):
+                        answer.send(connection, server.released)
                         break
                     connection.sendall(answer)
                     if isinstance(answer, Cut):
@@ -169,6 +187,21 @@ def test_a_read_that_times_out_is_not_asked_again(ask: Ask, monkeypatch: pytest.
     with moody([b""]) as server, pytest.raises(GatewayUnavailable):
         ask(gateway_at(server).agent, "a")
     assert server.asked == ["GET /api/v1/agents/a"]
+
+
+@pytest.mark.parametrize("begun", [0, 60, 10_000], ids=["a head", "a body", "only a body's end"])
+@pytest.mark.parametrize("line", ["GET", "POST"])
+def test_an_answer_that_trickles_is_given_up_and_not_asked_for_again(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, line: str, begun: int
+) -> None:
+    monkeypatch.setattr("gateway.calls.wire.WHOLE_TIMEOUT", 0.6)  # seconds
+    whole = http({**AGENT, "description": "x" * 11_000})
+    trickles = Trickle(whole)
+    trickles.begun = begun
+    with moody([trickles]) as server, pytest.raises(GatewayUnavailable):
+        gateway = gateway_at(server)
+        ask(gateway.agent, "a") if line == "GET" else ask(partial(gateway.answer, approve=True), "a")
+    assert len(server.asked) == 1
 
 
 def test_nobody_listening_is_asked_once(ask: Ask) -> None:
