@@ -230,7 +230,7 @@ step("appended")
 """
 MIGRATES = """
 call_command("migrate", "confirmations", "0002", verbosity=0)
-call_command("migrate", "accounts", verbosity=0)
+call_command("migrate", "accounts", "0001", verbosity=0)
 with connection.cursor() as cursor:
     cursor.execute("INSERT INTO accounts_user (password, subject, gateway, gateway_id, email, name, tenant, roles)"
                    " VALUES ('', 's', 'http://g', 'u1', 'bea@example.com', 'Bea', 'acme', '[]')")
