@@ -52,7 +52,8 @@ class AnswerForm(forms.Form):
 
     @property
     def asks_first(self) -> bool:
-        return bool(self.cleaned_data["ask"] == "first")
+        """Of an approval alone: a rejection is safe, and may have to be quicker than what somebody else approved."""
+        return bool(self.approve and self.cleaned_data["ask"] == "first")
 
 
 class BulkForm(forms.Form):

@@ -96,7 +96,7 @@ def _ask_first(request: SignedInRequest, by: Answerer, confirmation_id: str, for
     if item.state != "waiting":
         return desk(request, item)
     keep_draft(request.user, _path(confirmation_id), request.POST)  # for whoever goes back
-    context = {"item": item, "approve": form.approve, "given": form.given, "back": _page(request, confirmation_id)}
+    context = {"item": item, "given": form.given, "back": _page(request, confirmation_id)}
     return render(request, "confirmations/confirm.html", context)
 
 

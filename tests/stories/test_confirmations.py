@@ -445,6 +445,16 @@ def test_without_a_script_a_page_asks_once_more(ana: Visitor, gateway: Embedded)
     assert call in report["ran"] and report["reasons"][call] == "well"
 
 
+def test_without_a_script_a_rejection_goes_at_once(ana: Visitor, gateway: Embedded) -> None:
+    call = held(gateway, ANA, "delete_file", path="/asked/never")
+    path = f"/confirmations/{call}/"
+    form = dict(re.findall(r'name="(seen|ask)" value="([^"]+)"', ana.reads(path)))
+    assert form["ask"] == "first"
+    ana.posts(f"{path}reject/", reason="no", **form)
+    report = gateway.report()
+    assert report["answers"][call] == "reject" and report["reasons"][call] == "no"
+
+
 def test_a_call_whose_run_broke_off_is_marked(ana: Visitor, bo: Visitor, gateway: Embedded) -> None:
     with live_page(bo) as his:
         before = set(gateway.report()["held"])

@@ -84,7 +84,7 @@ def test_what_was_typed_waits_for_the_page_and_not_for_what_a_script_reads_ahead
     bo: Visitor, gateway: Embedded
 ) -> None:
     path = f"/confirmations/{held(gateway, ANA, 'wipe', agent='File manager')}/"
-    bo.posts(f"{path}reject/", reason="half typed", ask="first")  # is asked once more, and goes back
+    bo.posts(f"{path}confirm/", reason="half typed", ask="first")  # is asked once more, and goes back
     assert bo.gets(path, headers={"HX-Request": "true"}).status_code == 200
     assert 'value="half typed"' in bo.reads(path)
 
