@@ -21,8 +21,14 @@ function bytesOf(form) {
 
 const most = Number(document.body.dataset.mostBytes)
 
-/** The words above a field or a form; an alert where nothing can be sent. */
-function say(place, sentence, isOver) {
+/** The words above a field or a form, an alert where nothing can be sent; below the buttons in a form that has a place for them. */
+function say(place, sentence, isOver, form) {
+  const own = form?.querySelector("[data-said]")
+  if (own) {
+    if (sentence || own.dataset.length) own.textContent = sentence
+    own.dataset.length = sentence && "yes"
+    return
+  }
   let note = place.previousElementSibling
   if (!note?.matches("[data-length]")) {
     if (!sentence) return
@@ -46,15 +52,18 @@ function look(field) {
   const tooLong = over ? `Too long by ${number.format(over)} characters: at most ${number.format(limit)} can be sent. It stays here, whole.` : ""
   field.setCustomValidity(tooLong)
   const place = field.closest("[data-composer]") ?? field.closest("label, .field") ?? field
-  say(place, tooLong || (isNear ? `${number.format(length)} of ${number.format(limit)} characters` : ""), over > 0)
+  say(place, tooLong || (isNear ? `${number.format(length)} of ${number.format(limit)} characters` : ""), over > 0, field.form)
 }
 
 /** Whether a form may not go, and says why: a field that is too long, or all of it together. */
 function refuse(form) {
-  const field = [...form.elements].find(one => one.dataset.longest && one.validity.customError)
+  const fields = [...form.elements].filter(one => one.dataset.longest)
+  fields.forEach(look) // a script may have put the text in
+  const field = fields.find(one => one.validity.customError)
   const bytes = bytesOf(form)
+  if (field) form.querySelector("[data-said]")?.scrollIntoView({ block: "nearest" })
   if (field) field.reportValidity()
-  else say(form, bytes > most ? `Too much to be sent at once: ${number.format(bytes)} bytes, at most ${number.format(most)} are taken. It stays here, whole.` : "", true)
+  else say(form, bytes > most ? `Too much to be sent at once: ${number.format(bytes)} bytes, at most ${number.format(most)} are taken. It stays here, whole.` : "", true, form)
   return Boolean(field) || bytes > most
 }
 
@@ -69,6 +78,12 @@ document.addEventListener("click", event => {
   const button = event.target.closest?.("button[data-give]") // these need not be valid, and do not wait for a submit
   if (button?.form && refuse(button.form)) stop(event)
 }, { capture: true })
+new MutationObserver(changes => {
+  for (const { addedNodes } of changes)
+    for (const node of addedNodes)
+      if (node.nodeType === Node.ELEMENT_NODE)
+        for (const field of node.querySelectorAll("[data-longest]")) setTimeout(look, 0, field) // what was typed is put in by then
+}).observe(document.body, { childList: true, subtree: true })
 const lookAtAll = () => document.querySelectorAll("[data-longest]").forEach(look)
 addEventListener("DOMContentLoaded", lookAtAll)
 addEventListener("pageshow", lookAtAll)

@@ -51,7 +51,8 @@ def test_a_reason_that_is_too_long_stays_whole_and_answers_nothing(window: Windo
     call = held(demo_gateway, ANA, "delete_file", path="too long")
     bo.goto(f"/confirmations/{call}/")
     paste(bo, "Reason", "r" * 2_003)
-    expect(bo.get_by_role("alert")).to_contain_text("Too long by 3 characters: at most 2,000 can be sent.")
+    said = bo.locator("[data-answer] [data-said]")
+    expect(said).to_contain_text("Too long by 3 characters: at most 2,000 can be sent.")
     for answer in ("Reject", "Approve"):
         expect(bo.get_by_role("button", name=answer, exact=True)).to_be_enabled()
         bo.get_by_role("button", name=answer, exact=True).click()
@@ -59,6 +60,7 @@ def test_a_reason_that_is_too_long_stays_whole_and_answers_nothing(window: Windo
     assert demo_gateway.report()["answers"] == {}
     for _ in range(3):
         bo.get_by_role("textbox", name="Reason").press("Backspace")
+    expect(said).to_have_text("2,000 of 2,000 characters")
     bo.get_by_role("button", name="Reject", exact=True).click()
     expect(bo.get_by_text("Rejected by you").first).to_be_visible()
 
