@@ -25,6 +25,7 @@ from agents.pieces import NO_APPROVALS, Approvals, fingerprint_of, state_of_call
 from agents.transcript import Part, every
 from confirmations.signals import tell_pages
 from gateway import clock
+from gateway.types import writable
 
 CLOCKS = timedelta(seconds=5)  # by which the gateway's clock and ours may still differ
 State = Approval.State
@@ -55,7 +56,7 @@ def keep(ended: Ended, *, is_first_hand: bool) -> None:
     user = User.objects.filter(gateway=ended.gateway, gateway_id=ended.end_user).first()
     if user is None:
         return  # nobody of Portico asked
-    facts = asdict(ended)
+    facts = {name: writable(value) if isinstance(value, str) else value for name, value in asdict(ended).items()}
     del facts["gateway"], facts["end_user"], facts["confirmation_id"]
     facts["asked_at"] -= clock.now(ended.gateway) - timezone.now()
     facts["is_own"] = ended.who == ended.end_user

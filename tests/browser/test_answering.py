@@ -265,7 +265,7 @@ def test_a_card_in_the_chat_offers_nothing_once_the_result_stands_below(come: Co
     deaf.append("of what comes next")
     expect(asked).to_contain_text("It is being sent.")
     expect(ana.get_by_role("log")).to_contain_text("Deleted")
-    expect(ana.get_by_role("log").get_by_role("link", name="Approved by Bo Adler")).to_be_visible()
+    expect(ana.get_by_role("log")).to_contain_text("Approved by Bo Adler")  # in the card, or already on the step
     expect(asked.get_by_role("button", name="Reject")).to_have_count(0)
 
 

@@ -162,9 +162,10 @@ def ended(confirmation: str, arguments: dict[str, Any], state: str = "approved",
 def test_each_of_two_calls_that_are_alike_has_an_end_of_its_own(bea: User) -> None:
     run = a_run(bea, {"n": 1}, {"n": 1})
     approvals.keep(ended("c1", {"n": 1}), is_first_hand=True)
-    approvals.keep(ended("c2", {"n": 1}, "rejected", reason="twice"), is_first_hand=True)
+    approvals.keep(ended("c2", {"n": 1}, "rejected", reason="tw\0ice \ud83d"), is_first_hand=True)
     approvals.keep(ended("c2", {"n": 1}, "approved"), is_first_hand=False)  # a record that is read late changes nothing
     found = approvals.of_runs([run.id])[run.id]
+    assert found["call-1"].reason == "tw\ufffdice \ufffd"  # which every database takes
     assert [(step, one.state) for step, one in sorted(found.items())] == [
         ("call-0", "approved"),
         ("call-1", "rejected"),
