@@ -56,7 +56,8 @@ def keep(ended: Ended, *, is_first_hand: bool) -> None:
     user = User.objects.filter(gateway=ended.gateway, gateway_id=ended.end_user).first()
     if user is None:
         return  # nobody of Portico asked
-    facts = {name: writable(value) if isinstance(value, str) else value for name, value in asdict(ended).items()}
+    facts: dict[str, Any] = asdict(ended)
+    facts |= {name: writable(value) for name, value in facts.items() if isinstance(value, str)}
     del facts["gateway"], facts["end_user"], facts["confirmation_id"]
     facts["asked_at"] -= clock.now(ended.gateway) - timezone.now()
     facts["is_own"] = ended.who == ended.end_user
