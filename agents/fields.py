@@ -21,6 +21,8 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from gateway import deep
+
 MOST_FIELDS = 60  # of one form; what has more is answered as JSON
 MOST_ITEMS = 30  # of one list
 DEEPEST = 5  # objects and lists within each other; what lies deeper is answered as JSON
@@ -293,8 +295,12 @@ def _written(one: Field, value: object) -> str:
             except ValueError:
                 return ""
         case "json":
-            return json.dumps(value, indent=2, ensure_ascii=False)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            return deep.dumps(value, indent=2)
+    return value if isinstance(value, str) else _as_json(value)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if deep.is_plain(value) else deep.dumps(value)
 
 
 def read(

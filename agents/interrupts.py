@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from agents import fields
 from agents.fields import Field
 from agents.transcript import Part, every
+from gateway import deep
 
 Kept = dict[str, Any]
 
@@ -253,8 +254,8 @@ def _moment(told: object) -> datetime | None:
 
 def _json(source: object) -> dict[str, Any]:
     try:
-        value = json.loads(source) if isinstance(source, str) and source else {}
-    except (ValueError, RecursionError):
+        value = deep.loads(source) if isinstance(source, str) and source else {}
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -130,8 +130,7 @@ def strings_in(value: object) -> Iterator[str]:
             case str() as text:
                 yield text
             case dict() as holder:
-                left += holder.keys()
-                left += holder.values()
+                left += (one for pair in deep.pairs(holder) for one in pair)
             case list() as entries:
                 left += entries
 
@@ -148,5 +147,8 @@ def _rows(given: Mapping[str, Any], schema: Schema) -> Iterator[Row]:
             continue
         if unknown := unknown_in(value, inner):
             marks = (*marks, f"has what is {UNKNOWN}: {', '.join(str(marked(one, is_name=True)) for one in unknown)}")
+        if repeated := deep.repeated_in(value):
+            names = ", ".join(str(marked(one, is_name=True)) for one in repeated)
+            marks = (*marks, f"has what is written more than once: {names}")
         hosts = tuple(hosts_in(strings_in(value)))
         yield Row(label, entry.level, marked(as_text(value)), wanted, inner.about, marks, hosts)

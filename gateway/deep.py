@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -101,6 +102,23 @@ def under(holder: Mapping[str, Any], key: str) -> list[Any]:
     if isinstance(holder, Repeated):
         return [value for name, value in holder.pairs if name == key]
     return [holder[key]] if key in holder else []
+
+
+def repeated_in(value: Any) -> list[str]:
+    """The keys that stand more than once in one object, anywhere in it; each once."""
+    found: dict[str, None] = {}
+    left = [value]
+    while left:
+        match left.pop():
+            case Repeated() as holder:
+                counts = Counter(key for key, _ in holder.pairs)
+                found |= dict.fromkeys(key for key, count in counts.items() if count > 1)
+                left += (entry for _, entry in holder.pairs)
+            case dict() as holder:
+                left += holder.values()
+            case list() as entries:
+                left += entries
+    return list(found)
 
 
 def folded(value: Any, leaf: Callable[[Any], T], node: Callable[[Any, list[T]], T]) -> T:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ag_ui.core import Event
 
-from agents import pieces, readable
+from agents import fields, interrupts, pieces, readable
 from agents.answer import Answer
 from agents.transcript import as_messages, tool_part
 from confirmations.bulk import _facts
@@ -92,6 +92,29 @@ def test_a_name_that_stands_twice_is_shown_twice_and_marked() -> None:
     schema = {"type": "object", "properties": {"o": {"type": "object", "properties": {"k": {"type": "string"}}}}}
     rows = detail_of(replace(call_of('{"o":{"k":1,"k":"x"}}'), input_schema=schema), "Agent").rows
     assert [str(row.value) for row in rows[1:]] == ["1", "x"]
+
+
+def test_what_is_hidden_behind_a_name_that_stands_twice_deep_inside_is_told() -> None:
+    [row] = detail_of(call_of('{"o":[{"to":"https://evil.example","to":"https://acme.example"}]}'), "Agent").rows
+    assert "has what is written more than once: to" in row.marks
+    assert "evil.example" in str(row.value)
+    assert {str(host.name) for host in row.hosts} >= {"evil.example", "acme.example"}
+
+
+def test_what_an_agent_would_send_stands_in_the_form_as_it_was_written() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "approved": {"type": "boolean"},
+            "args": {"type": "object", "properties": {"zeta": {"type": "number"}, "more": {"type": "object"}}},
+        },
+    }
+    told = {"id": "i", "reason": "tool_call", "toolCallId": "c", "responseSchema": schema}
+    call = {**tool_part("c", "pay"), "arguments": '{"zeta":1.50,"more":{"x":1.0e2,"x":-0}}'}
+    [ask] = interrupts.asks([{"interrupt": told}], [call])
+    values = {one.name: one.value for one in fields.every(ask.form)}
+    assert values["0.args.zeta"] == "1.50"
+    assert '{"x":1.0e2,"x":-0}' in [laid_out(str(value)) for value in values.values()]
 
 
 @pytest.mark.parametrize(
