@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
@@ -31,6 +32,7 @@ CATCH_UP_EVERY = 1  # second between two looks for a newer snapshot
 BEAT_EVERY = 15  # seconds between beats, so that proxies keep the line open and the page knows that it is
 BEAT = b": still here\nevent: beat\ndata: 0\n\n"  # without a number: nothing is newer
 ROW_EVERY, ROW_SHARE = 1.0, 20  # seconds between two looks at a row; and times what a look took
+PIECE = 256 * 1024  # bytes that are written at once: a line that takes them, however slowly, is not stalled
 RETRY = b"retry: 500\n\n"  # milliseconds until the browser comes back
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -50,6 +52,18 @@ class Followed(Protocol):
     def log(self) -> RunLog: ...
 
     async def whole(self) -> Whole: ...
+
+
+_snapshots: WeakKeyDictionary[RunLog, tuple[int, bytes]] = WeakKeyDictionary()
+
+
+async def _snapshot_of(run: Followed) -> tuple[int, bytes]:
+    """(number, frame) of the answer so far: made once for all who are behind, while the log goes on from there."""
+    made = _snapshots.get(run.log)
+    if made is None or not run.log.has_all_after(made[0]):
+        whole = await run.whole()
+        made = _snapshots[run.log] = whole.number, snapshot(whole)
+    return made
 
 
 class FollowRun(AsyncConsumer):
@@ -155,7 +169,20 @@ class FollowRun(AsyncConsumer):
         await self.send_asgi({"type": "http.response.start", "status": status, "headers": guarded(headers)})
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
+        """In pieces: each waits until the line takes more."""
+        last = max(0, len(body) - 1) // PIECE * PIECE
+        for start in range(0, last, PIECE):
+            if self.is_gone:
+                return
+            await self._send(body[start : start + PIECE], more=True)
+        await self._send(body[last:] if last else body, more=more)
+
+    async def _send(self, body: bytes, *, more: bool) -> None:
         await self.send_asgi({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _until_it_takes_more(self) -> None:
+        """For whoever reads nothing, no answer is made that would be kept for them."""
+        await self._send(b"", more=True)
 
     async def _follow_log(self, run: Followed, ended: asyncio.Event) -> None:
         """Write everything newer whenever there is something, in one write; whoever is too far behind gets it whole."""
@@ -170,15 +197,19 @@ class FollowRun(AsyncConsumer):
                 if has_newer and log.has_all_after(number):
                     newer, number = log.after(number), log.number
                     await self._write(newer)
-                elif log.is_closed and (has_newer or log.is_cut):  # what is kept has the end, too
+                elif has_newer and not log.is_cut:
+                    reached = await self._write_snapshot(run, number)
+                    if reached > number:
+                        number = reached
+                    elif log.is_closed:  # and the newest snapshot of another process older than its log
+                        await self._write(await self._kept_rest())
+                        break
+                    else:
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(ended.wait(), CATCH_UP_EVERY)
+                elif log.is_cut:
                     await self._write(await self._kept_rest())
                     break
-                elif has_newer and (whole := await run.whole()).number > number:
-                    number = whole.number
-                    await self._write(snapshot(whole))
-                elif has_newer:  # the newest snapshot of another process is older than its log
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(ended.wait(), CATCH_UP_EVERY)
                 elif log.is_closed:
                     break
                 elif self.is_beat_due:
@@ -190,6 +221,17 @@ class FollowRun(AsyncConsumer):
         finally:
             waking.cancel()
         await self._write(b"", more=False)
+
+    async def _write_snapshot(self, run: Followed, number: int) -> int:
+        """The answer so far, where it is newer than this number; gives the number that was reached."""
+        await self._until_it_takes_more()
+        if self.is_gone:
+            return number
+        made, frame = await _snapshot_of(run)
+        if made <= number or (run.log.is_closed and not run.log.has_all_after(made)):
+            return number
+        await self._write(frame)
+        return made
 
     async def _follow_row(self, run: Run) -> None:
         """A run in another process that this one hears nothing of: as the database has it, until it has ended."""
@@ -245,6 +287,7 @@ class FollowRun(AsyncConsumer):
         await self._write(RETRY + rest, more=False)
 
     async def _kept_rest(self) -> bytes:
+        await self._until_it_takes_more()
         run = await self._run()
         return b"" if run is None or run.is_open else await self._rest(run)
 

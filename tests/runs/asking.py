@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 from embedded import ids
@@ -33,3 +34,17 @@ def source_of(visitor: Visitor, run: str) -> str:
 def pid_of(portico: Portico) -> int:
     assert portico.process
     return portico.process.pid
+
+
+def reading_nothing(visitor: Visitor, run: str) -> socket.socket:
+    """A follower that has asked, and whose line takes little."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    line.settimeout(60)
+    line.connect(("127.0.0.1", visitor.portico.port))
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.session.cookies)
+    line.sendall(
+        f"GET /runs/{run}/events/?after=0 HTTP/1.1\r\nHost: 127.0.0.1:{visitor.portico.port}\r\n"
+        f"Cookie: {cookies}\r\nConnection: close\r\n\r\n".encode()
+    )
+    return line

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from gateway.errors import StreamSilent
 from tests.embedded import Embedded
 from tests.memory import forget_peak, peak, resident
 from tests.portico import Portico, Visitor
-from tests.runs.asking import begin, pid_of, source_of, told
+from tests.runs.asking import begin, pid_of, reading_nothing, source_of, told
 from tests.stories.following import events_of, eventually, plain, watched
 
 BOUND = 15  # times an answer's own size: it is kept as text, as HTML and as JSON, and each is copied once on its way
@@ -150,14 +151,17 @@ def test_an_answer_of_fifty_megabytes_is_whole_and_bounded(visitor: Callable[...
     before = resident(pid_of(portico))
     forget_peak(pid_of(portico))
     path, run = begin(ana, wanted)
-    text, status = watched(ana, run)
+    with ExitStack() as leaving:
+        for _ in range(5):  # who read nothing cost about nothing
+            leaving.enter_context(reading_nothing(ana, run))
+        text, status = watched(ana, run)
     assert status == "finished"
     assert text.count("About lighthouses") == expected.count("About lighthouses")
     assert source_of(ana, run) == expected
     page = ana.session.get(portico.url + path, timeout=100).text
     assert escape(expected[-10_000:].strip()) in page
     assert "<h1>About lighthouses</h1>" in page
-    assert peak(pid_of(portico)) - before < BOUND * size
+    assert peak(pid_of(portico)) - before < (BOUND + 5) * size  # and what is made once for all who are behind
 
 
 @pytest.mark.soak

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +16,14 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from agents import pieces, runs, shared
-from agents.consumers import FollowRun
+from agents.consumers import PIECE, FollowRun
 from agents.models import Conversation, Message, Run
-from agents.runlog import KEPT, UNKNOWN, RunLog, Whole
+from agents.runlog import KEPT, UNKNOWN, RunLog, Whole, encoded
 from embedded import ids
 from tests.embedded import Embedded
 from tests.memory import forget_peak, peak, resident
 from tests.portico import Portico, Visitor, free_port
-from tests.runs.asking import begin, pid_of, source_of, told
+from tests.runs.asking import begin, pid_of, reading_nothing, source_of, told
 from tests.servers import redis_server
 from tests.stories.following import events_of, frames_of, plain, watched
 from tests.stories.test_chat import ask
@@ -118,6 +117,7 @@ def test_the_end_says_how_it_ended_and_nothing_follows(house: House, words: str,
     assert plain(whole["html"]) in plain(house.follower.reads(path))
 
 
+@pytest.mark.django_db
 def test_while_redis_is_away_a_page_shows_what_was_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")  # nobody is there
     conversation = Conversation(agent_id="agent")
@@ -206,9 +206,64 @@ async def test_nothing_is_rendered_for_a_browser_that_left(monkeypatch: pytest.M
 @dataclass
 class LogOnly:
     log: RunLog
+    made: int = 0
 
     async def whole(self) -> Whole:
-        raise AssertionError("it is closed")
+        self.made += 1
+        return Whole(self.log.number - 1, "so far", "")
+
+
+async def test_an_answer_is_made_once_for_all_who_are_behind_and_for_none_who_read_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = RunLog()
+    log.begin_at(500)  # what is newer than these browsers have is kept no more
+    log.append("step", {"key": "last", "html": "the last words"})
+    log.append("end", {})
+    log.close()
+    run = LogOnly(log)
+    lines = [asyncio.Event() for _ in range(4)]
+    written: list[bytes] = [b""] * len(lines)
+
+    async def follow(place: int) -> None:
+        async def send(message: dict[str, Any]) -> None:
+            await lines[place].wait()
+            written[place] += message.get("body", b"")
+
+        follower = FollowRun()
+        follower.asked = {"headers": [], "query_string": b"after=1"}
+        follower.send_asgi = send
+        monkeypatch.setattr(follower, "_wake_besides", lambda ended: ended.wait())
+        await follower._follow_log(run, asyncio.Event())
+
+    async with asyncio.timeout(5):
+        stalled = asyncio.create_task(follow(0))
+        for line in lines[1:]:
+            line.set()
+        await asyncio.gather(*(follow(place) for place in (1, 2, 3)))
+        assert run.made == 1
+        assert written[0] == b""
+        lines[0].set()
+        await stalled
+    assert run.made == 1
+    assert [told.count(b"event: snapshot") for told in written] == [1] * 4
+    assert all(told.endswith(encoded(501, "end", {})) for told in written)
+
+
+async def test_what_is_written_waits_for_a_line_that_takes_little_piece_by_piece() -> None:
+    sizes: list[int] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sizes.append(len(message["body"]))
+
+    follower = FollowRun()
+    follower.send_asgi = send
+    await follower._write(b"x" * (5 * PIECE + 1))
+    assert sizes == [PIECE] * 5 + [1]
+    with suppress(StopConsumer):
+        await follower.http_disconnect({})
+    await follower._write(b"x" * (5 * PIECE + 1))
+    assert len(sizes) == 6  # nobody is there any more
 
 
 def test_a_stopped_run_says_so_to_whoever_follows(house: House) -> None:
@@ -253,17 +308,3 @@ def test_a_slow_line_costs_the_run_nothing_and_catches_up(house: House) -> None:
     assert b"snapshot" in names  # was left behind,
     assert names.index(b"end") == len(names) - 1  # and came to the end
     assert source_of(house.ana, run) == expected
-
-
-def reading_nothing(visitor: Visitor, run: str) -> socket.socket:
-    """A follower that has asked, and whose line takes little."""
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    line.settimeout(60)
-    line.connect(("127.0.0.1", visitor.portico.port))
-    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.session.cookies)
-    line.sendall(
-        f"GET /runs/{run}/events/?after=0 HTTP/1.1\r\nHost: 127.0.0.1:{visitor.portico.port}\r\n"
-        f"Cookie: {cookies}\r\nConnection: close\r\n\r\n".encode()
-    )
-    return line
