@@ -14,6 +14,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from config.crowd import SPARE, crowd
+
 LARGEST_HEAD = 64 * 1024  # bytes of the request line and all headers
 MOST_HEADERS = 200
 HEAD_WITHIN = 15.0  # seconds from its first byte
@@ -24,7 +26,6 @@ MOST_PIPELINED = 16  # requests that are sent before the answer to the first one
 MOST_DISCARDED = 16 * 1024**2  # bytes of a body that come after the answer
 STALLED = 20.0  # seconds in which somebody reads nothing of what is written
 REFUSED_WITHIN = 2.0  # seconds that somebody gets who is only told that there is no room
-SPARE = 64  # connections that are told so; the others are closed without a word
 LARGEST_SOCKET_FRAME = 64 * 1024  # bytes: pages say little over a socket
 LARGEST_SAID = 256 * 1024  # bytes that a browser says over one socket: days of pongs, and then it comes back
 PING_EVERY, PONG_WITHIN = 15.0, 10.0  # seconds: a socket whose browser is gone is closed
@@ -50,8 +51,6 @@ class BoundedProtocol(HttpToolsProtocol):
     """HTTP/1.1 whose heads are bounded in bytes and in time, bodies in time, and whose readers have to read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        from config.crowd import crowd  # noqa: PLC0415  (the settings are read by now, not when uvicorn names this)
-
         super().__init__(*args, **kwargs)
         self.logger = _quiet
         self._crowd = crowd
@@ -256,8 +255,6 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        from config.crowd import crowd  # noqa: PLC0415
-
         self._watch_reader(is_stuck=False)
         if self.address is not None:
             crowd.leave(self.address)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+SPARE = 64  # connections beyond the bound that are told so; the others are closed without a word
 PATIENCE = 1.0  # seconds that somebody may be silent, however many others come
 
 
@@ -68,7 +69,10 @@ class Crowd:
 
 def most() -> int:
     """CONNECTIONS, or what the system lets a process open: a quarter is left for the database and the gateway."""
-    return min(settings.CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return (
+        settings.CONNECTIONS if files == resource.RLIM_INFINITY else min(settings.CONNECTIONS, files * 3 // 4 - SPARE)
+    )
 
 
 crowd = Crowd(most, lambda: settings.CONNECTIONS_AN_ADDRESS)

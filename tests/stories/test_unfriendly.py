@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import select
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -13,10 +16,10 @@ import psutil
 import pytest
 import requests
 
-from config.bounds import BODY_STEP, HEAD_WITHIN, MOST_HEADERS, PING_EVERY, PONG_WITHIN, SPARE, STALLED
-from config.crowd import PATIENCE, Crowd
+from config.bounds import BODY_STEP, HEAD_WITHIN, MOST_HEADERS, PING_EVERY, PONG_WITHIN, STALLED
+from config.crowd import PATIENCE, SPARE, Crowd
 from tests.embedded import Embedded
-from tests.portico import Portico, Visitor
+from tests.portico import ROOT, Portico, Visitor, empty_database, wait_until_up
 from tests.stories.approving import ANA, connected, cookies
 from tests.stories.following import eventually
 
@@ -80,7 +83,10 @@ def poured(connection: socket.socket, more: bytes, most: int) -> int:
 
 
 def is_well(server: Portico) -> bool:
-    return requests.get(f"{server.url}/login/", timeout=10).status_code == 200
+    try:
+        return requests.get(f"{server.url}/login/", timeout=10).status_code == 200
+    except requests.ConnectionError:
+        return False
 
 
 def memory(server: Portico) -> int:
@@ -358,3 +364,22 @@ def test_of_a_full_house_nobody_who_is_served_has_to_go() -> None:
     assert not crowd.enter("")
     crowd.leave("")
     assert crowd.enter("")
+
+
+def test_a_process_may_open_more_than_it_takes_connections() -> None:
+    """Many systems begin with 1024 files: the database and the gateway have to be reached when the house is full."""
+    with Embedded.start() as embedded:
+        few = Portico(embedded.url, CONNECTIONS="1000000")
+        shutil.copyfile(empty_database(), f"{few.folder.name}/db.sqlite3")
+        command = [
+            "sh",
+            "-c",
+            f"ulimit -Sn 256; ulimit -Hn 256; exec {sys.executable} -m config.serve --port {few.port}",
+        ]
+        few.process = subprocess.Popen(command, cwd=ROOT, env=few.environment)
+        wait_until_up(few.url, few.process)
+        idle = [socket.create_connection(("127.0.0.1", few.port)) for _ in range(400)]
+        eventually(lambda: is_well(few))
+        for one in idle:
+            one.close()
+        few.close()
