@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from accounts.characters import shown
 from accounts.models import User
@@ -27,8 +29,10 @@ class Kept:
 class Sending:
     kept: list[Kept]  # can be cancelled; the first to be sent comes first
     under_way: int = 0  # are being sent
-    sent: int = 0  # of those that were asked about: the gateway answered
+    sent: int = 0  # of those that were asked about: the gateway took them
     cancelled: int = 0  # of the same
+    whys: tuple[str, ...] = ()  # why, a sentence each, unless this person took them back
+    others: tuple[str, ...] = ()  # of those that came to something else, a sentence each kind
     of: tuple[str, ...] = ()  # ids of the calls that were asked about; none: all that is not sent yet
 
     @property
@@ -46,7 +50,7 @@ def sending(user: User, of: Collection[str] = ()) -> Sending:
     holds = Hold.objects.filter(gateway=user.gateway, user=user).select_related("user", "process")
     holds = holds.filter(confirmation_id__in=of) if of else holds.filter(state__in=Hold.OPEN)
     last = {hold.confirmation_id: hold for hold in holds.order_by("pk")}
-    states = {id: "sent" if hold.state == Hold.State.SENT else held(hold).state for id, hold in last.items()}
+    states = {id: _state(hold) for id, hold in last.items()}
     kept = [hold for id, hold in last.items() if states[id] == "waiting"]
     now = timezone.now()
     count = list(states.values()).count
@@ -58,8 +62,27 @@ def sending(user: User, of: Collection[str] = ()) -> Sending:
         under_way=count("sending"),
         sent=count("sent"),
         cancelled=count("cancelled") if of else 0,
+        whys=_whys(user, [hold for id, hold in last.items() if states[id] == "cancelled"]) if of else (),
+        others=_others([hold for id, hold in last.items() if states[id] == "other"]),
         of=tuple(of),
     )
+
+
+def _state(hold: Hold) -> str:
+    """ "other": its turn came, and the gateway had an answer already, or did not say whether it took this one."""
+    if hold.state == Hold.State.SENT:
+        return "other" if hold.why else "sent"
+    return held(hold).state
+
+
+def _whys(user: User, cancelled: Iterable[Hold]) -> tuple[str, ...]:
+    found = dict.fromkeys(held(hold).why for hold in cancelled)
+    return tuple(f"{capfirst(why)}." for why in found if why != shown(f"{user.distinct_name} took it back"))
+
+
+def _others(holds: Iterable[Hold]) -> tuple[str, ...]:
+    number = Counter(shown(hold.why) for hold in holds)
+    return tuple(f"{count} other{'s' if count > 1 else ''}: {why}." for why, count in number.items())
 
 
 def cancel_each(by: Answerer, ids: Collection[str]) -> tuple[int, int]:

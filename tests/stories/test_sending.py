@@ -10,7 +10,7 @@ import requests
 
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, held, words
+from tests.stories.approving import ANA, BO, held, resolved_elsewhere, words
 from tests.stories.following import eventually
 from tests.stories.test_bulk import posts, ticked
 
@@ -115,3 +115,23 @@ def test_several_approved_at_once_are_one_line_and_cancelled_at_once(come: Arriv
             == "1 approval was sent. 2 approvals were cancelled and not sent."
         )
     )
+
+
+def test_what_became_of_several_says_why_and_counts_as_sent_only_what_the_gateway_took(
+    come: Arriving, gateway: Embedded
+) -> None:
+    bo, ana = come(BO), come(ANA)
+    calls = [held(gateway, ANA, "pay", "medium", "File manager", n=n) for n in range(4)]
+    posts(bo, ticked(bo, *calls), "approve")
+    for call in calls[:2]:
+        ana.posts(f"/confirmations/{call}/reject/", reason="no")
+    resolved_elsewhere(gateway, ANA, calls[2], "reject", reason="not that")
+    headers, of = {"HX-Request": "true"}, {"of": calls}
+
+    def told() -> str:
+        return words(bo.gets("/confirmations/sending/", params=of, headers=headers).text)
+
+    eventually(lambda: "1 approval was sent." in told())
+    assert f"2 approvals were cancelled and not sent. Ana Lima ({ANA}) rejected the call." in told()
+    eventually(lambda: "1 other: This was already resolved: rejected by" in told())
+    assert "2 approvals were sent" not in told() and gateway.report()["ran"].count(calls[3]) == 1
