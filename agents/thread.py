@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ class Item:
     result: str | None = None
     content: Mapping[str, Any] = field(default_factory=dict)  # of an activity
     agent: str = ""  # the sub-agent that it is of
+    message: int = 0  # its number in the snapshot: a message does not say in which order it was said and called
 
 
 @dataclass(slots=True)
@@ -112,7 +113,8 @@ class Thread:
         before = deque(filter(None, said_before))
         calls: dict[str, Item] = {}
         items: list[Item] = []
-        for item in (item for message in messages for item in _items(message)):
+        for number, item in ((number, item) for number, message in enumerate(messages) for item in _items(message)):
+            item.message = number
             if item.kind == "result" and item.id in calls:
                 calls[item.id].result = item.result
             elif not self._is_earlier(item, before, is_here):
@@ -159,7 +161,8 @@ def merged(parts: Sequence[Part], items: Sequence[Item], head: Mapping[int, int]
     its first piece. `open_`: the identities of parts that more may come of.
     """
     units = _units(parts, head, set(open_))
-    pairs = _pairs(units, items)
+    items, held = _held(units, items)
+    pairs = _pairs(units, items, held)
     paired = {number: item for item, number in pairs.items()}
     is_newer = any(
         item.kind == "text" and (number not in pairs or _differs(units[pairs[number]], item))
@@ -172,11 +175,16 @@ def merged(parts: Sequence[Part], items: Sequence[Item], head: Mapping[int, int]
     for number, unit in enumerate(units):
         if number in paired:
             behind = number
-        elif unit.part["kind"] != "text" or unit.is_open or not is_newer:
+        elif unit.part["kind"] != "text" or unit.is_open or number in held or not is_newer:
             after[behind].append(Place(unit, None))
     order += after[-1]
-    for number, item in enumerate(items):
-        unit_number = pairs.get(number)
+
+    def within(number: int) -> tuple[int, float]:
+        said_first = -1 if items[number].kind == "text" else len(units)
+        return items[number].message, pairs.get(number, said_first)
+
+    for number in sorted(range(len(items)), key=within):
+        item, unit_number = items[number], pairs.get(number)
         order.append(Place(None if unit_number is None else units[unit_number], item))
         if unit_number is not None:
             order += after[unit_number]
@@ -196,10 +204,45 @@ def _units(parts: Sequence[Part], head: Mapping[int, int], open_: set[int]) -> l
     return units
 
 
-def _pairs(units: Sequence[Unit], items: Sequence[Item]) -> dict[int, int]:
+def _held(units: Sequence[Unit], items: Sequence[Item]) -> tuple[list[Item], set[int]]:
+    """The items but for texts that several units have together, one after the other, and the numbers of those units.
+
+    Some agents keep all that they said around their calls as one message: it stays as it was streamed.
+    """
+    texts = [number for number, unit in enumerate(units) if unit.sort == ("text", "")]
+    said = {_plain(item.text) for item in items if item.kind == "text"}
+    held: set[int] = set()
+    left: list[Item] = []
+    at = 0
+    for item in items:
+        some = _together(units, texts[at:], item.text) if _sort(item) == ("text", "") and len(texts) - at > 1 else []
+        if len(some) > 1 and not all(_plain(units[number].text) in said for number in some):
+            held.update(some)
+            at = texts.index(some[-1]) + 1
+        else:
+            left.append(item)
+    return left, held
+
+
+def _together(units: Sequence[Unit], texts: Sequence[int], text: str) -> list[int]:
+    """The first of these texts in a row that make it up; none where none do."""
+    rest, some = _dense(text), []
+    for number in texts:
+        words = _dense(units[number].text)
+        if words and rest.startswith(words):
+            rest = rest[len(words) :]
+            some.append(number)
+        elif some and words:
+            return []
+        if not rest:
+            return some
+    return []
+
+
+def _pairs(units: Sequence[Unit], items: Sequence[Item], held: Collection[int]) -> dict[int, int]:
     """The number of the unit that each item tells of, by the number of the item."""
     pairs: dict[int, int] = {}
-    taken: set[int] = set()
+    taken = set(held)
 
     def pair(by_unit: Callable[[Unit], object], by_item: Callable[[Item], object]) -> None:
         waiting: dict[object, deque[int]] = defaultdict(deque)
@@ -381,6 +424,10 @@ def _sort(item: Item) -> tuple[str, str]:
 def _beginning(text: str) -> str:
     """Enough to pass over most texts that are not the same."""
     return text.lstrip()[:40].split("\n", 1)[0].rstrip()[:20]
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())
 
 
 def _plain(text: str) -> str:

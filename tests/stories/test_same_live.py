@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import count
 from typing import Any
 
 from ag_ui.core import UserMessage
@@ -30,7 +32,7 @@ deltas = st.one_of(
     st.sampled_from(["<think>", "</think>\n", "\n\n", " ", "```\n", "[^1]: A note\n\n", "&lt;", "<b", "**"]),
 )
 texts, thoughts, calls = (st.sampled_from([f"{kind}{number}" for number in "123"]) for kind in "mrt")
-agents = st.sampled_from([{}, {}, {}, {"subagentRunId": "a"}, {"subagentRunId": "b"}])
+agents = st.sampled_from([*8 * [{}], {"subagentRunId": "a"}, {"subagentRunId": "b"}])
 
 
 def sent(kind: str, **fields: Any) -> st.SearchStrategy[Sent]:
@@ -40,18 +42,23 @@ def sent(kind: str, **fields: Any) -> st.SearchStrategy[Sent]:
     return st.fixed_dictionaries({"type": st.just(kind), **given_fields})
 
 
+def weighed(*some: tuple[int, st.SearchStrategy[Sent]]) -> st.SearchStrategy[Sent]:
+    """One of them, as often as its number says: `one_of` gives each of their own alternatives the same chance."""
+    return st.sampled_from([one for often, one in some for _ in range(often)]).flatmap(lambda one: one)
+
+
 def of_an_agent(events: st.SearchStrategy[Sent]) -> st.SearchStrategy[Sent]:
     return st.builds(lambda event, who: event | who, events, agents)
 
 
-roles = st.sampled_from(["assistant", "assistant", "assistant", "user", "system"])
+roles = st.sampled_from([*6 * ["assistant"], "user", "system"])
 said = of_an_agent(
-    st.one_of(
-        sent("TEXT_MESSAGE_START", messageId=texts, role=roles),
-        *2 * [sent("TEXT_MESSAGE_CONTENT", messageId=texts, delta=deltas)],
-        sent("TEXT_MESSAGE_END", messageId=texts),
-        sent("TEXT_MESSAGE_CHUNK", messageId=texts, delta=deltas),
-        sent("TEXT_MESSAGE_CHUNK", delta=deltas),
+    weighed(
+        (2, sent("TEXT_MESSAGE_START", messageId=texts, role=roles)),
+        (5, sent("TEXT_MESSAGE_CONTENT", messageId=texts, delta=deltas)),
+        (1, sent("TEXT_MESSAGE_END", messageId=texts)),
+        (2, sent("TEXT_MESSAGE_CHUNK", messageId=texts, delta=deltas)),
+        (1, sent("TEXT_MESSAGE_CHUNK", delta=deltas)),
     )
 )
 thought = of_an_agent(
@@ -133,8 +140,8 @@ snapshot = sent(
         st.lists(of_an_agent(message), max_size=5),
     ),
 )
-mixed = st.one_of(*4 * [said], *3 * [called], *2 * [thought], beside, other, snapshot, runs)
-streams = st.lists(mixed, max_size=60)
+mixed = weighed((9, said), (5, called), (3, thought), (2, beside), (2, other), (2, snapshot), (1, runs))
+streams = st.integers(1, 50).flatmap(lambda size: st.lists(mixed, min_size=size, max_size=size))
 
 
 class Watched:
@@ -185,13 +192,57 @@ class Watched:
 
 
 @settings(
-    max_examples=200, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(streams, st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 30))
 def test_whatever_comes_looks_the_same_live_and_after_a_reload(
     stream: list[Sent], sizes: list[int], joins_after: int
 ) -> None:
     check(stream, sizes, joins_after)
+
+
+@settings(
+    max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(streams, st.integers(1, 6))
+def test_nothing_is_lost_and_nothing_stands_twice(stream: list[Sent], size: int) -> None:
+    """What comes after a snapshot is there once, and so is every call, whatever the snapshot holds."""
+    stream = with_words_of_their_own(stream)
+    last = max((number for number, event in enumerate(stream) if event["type"] == "MESSAGES_SNAPSHOT"), default=-1)
+    watched = Watched(stream, [size], 0)
+    shown = plain("".join(pieces.of_answer([part for part in watched.parts if part["kind"] != "others"], "agent")))
+    for event in taken(stream):
+        for word in re.findall("word[0-9]+x", event.get("delta", "")):
+            assert shown.count(word) <= 1 or event["type"].startswith("TOOL"), "its arguments stand in its line, too"
+    for event in taken(stream, last):
+        for word in re.findall("word[0-9]+x", event.get("delta", "")):
+            assert word in shown
+    here = {part["id"] for part in every(watched.parts) if part["kind"] == "tool"}
+    assert {event["toolCallId"] for event in taken(stream) if event["type"] in CALLS} <= here
+
+
+CALLS = ("TOOL_CALL_START", "TOOL_CALL_CHUNK")
+
+
+def with_words_of_their_own(stream: list[Sent]) -> list[Sent]:
+    number = count()
+    return [
+        event | {"delta": re.sub("word[0-9]+", lambda _: f"word{next(number)}x", event["delta"])}
+        if isinstance(event.get("delta"), str)
+        else event
+        for event in stream
+    ]
+
+
+def taken(stream: list[Sent], after: int = -1) -> list[Sent]:
+    """The events that belong to a run and say of what they are more."""
+    found: list[Sent] = []
+    is_over = False
+    for number, event in enumerate(stream):
+        is_over = event["type"] != "RUN_STARTED" and (is_over or event["type"] in ("RUN_FINISHED", "RUN_ERROR"))
+        if not is_over and number > after and (event.get("messageId") or event.get("toolCallId")):
+            found.append(event)
+    return found
 
 
 def check(stream: list[Sent], sizes: list[int], joins_after: int) -> None:

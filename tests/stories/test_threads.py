@@ -125,8 +125,16 @@ AFTER_QUESTION: dict[str, tuple[list[Sent], str]] = {
         f"I looked. {STEP} Seven, in all.",
     ),
     "one text for both": (
-        [*THREE, thread(ASKED, wrote("Let me look. There are seven.", "1", "t1"), found())],
-        f"Let me look. There are seven. {STEP}",
+        [*THREE, thread(ASKED, wrote("", "1", "t1"), found(), wrote("Let me look.There are seven.", "2"))],
+        f"Let me look. {STEP} There are seven.",
+    ),
+    "one text for both, in other words": (
+        [*THREE, thread(ASKED, wrote("", "1", "t1"), found(), wrote("Let me look. There were seven.", "2"))],
+        f"{STEP} Let me look. There were seven.",
+    ),
+    "a call before the text of its message": (
+        [*call(), *text("There are seven."), thread(ASKED, wrote("There are seven.", "1", "t1"), found())],
+        f"{STEP} There are seven.",
     ),
     "a longer text": ([*text("Partial"), thread(ASKED, wrote("Partial, and more.", "m1"))], "Partial, and more."),
     "a corrected text": ([*text("Wrong"), thread(ASKED, wrote("Right", "m1"))], "Right"),
