@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 10  # seconds
 RUN_SILENCE = 330  # seconds: the gateway cuts at 300, and an agent that waits for a decision is silent
 CONFIRMATION_SILENCE = 75  # seconds: two heartbeats of 30 missed
+REFUSED_WITHIN = 15  # seconds for the whole body of a refusal
 _HEADERS = {
     "Accept": "text/event-stream, application/json",
     "Accept-Encoding": "identity",  # who compresses a stream gathers it first
@@ -113,7 +114,7 @@ class _Stream:
         clock.hear_headers(self._url, response.headers, asked_at)
         try:
             if not 200 <= response.status < 300:
-                raise refusal(response.status, await _whole(response))
+                raise refusal(response.status, await _refused(response))
         except BaseException:
             response.close()
             raise
@@ -159,6 +160,15 @@ class _Stream:
             raise _broken(exc) from exc
         self._heard_at = asyncio.get_running_loop().time()
         return self._reader.feed(chunk) if chunk else None
+
+
+async def _refused(response: aiohttp.ClientResponse) -> bytes:
+    """What it is refused with. An answer may take its time; a refusal that does is none."""
+    try:
+        async with asyncio.timeout(REFUSED_WITHIN):
+            return await _whole(response)
+    except TimeoutError as exc:
+        raise GatewayUnavailable from exc
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

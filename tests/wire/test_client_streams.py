@@ -383,6 +383,18 @@ async def test_an_agent_that_is_silent_for_too_long_is_given_up(
     assert time.monotonic() - began >= 0.2
 
 
+@pytest.mark.parametrize("follow", [follow_run, follow_confirmations])
+async def test_a_refusal_that_never_ends_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, follow: Callable[[Gateway], Awaitable[object]]
+) -> None:
+    monkeypatch.setattr(streams, "REFUSED_WITHIN", 0.2)
+    refused = b'HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"error":'
+    async with asyncio.timeout(10), serving(refused) as server:
+        with pytest.raises(GatewayUnavailable):
+            await follow(Gateway(server.url, "a.login.token"))
+        await server.left.wait()
+
+
 async def test_a_stream_costs_no_timer_for_each_chunk() -> None:
     async with (
         asyncio.timeout(10),
