@@ -9,7 +9,9 @@ const OVER = "You were signed out: nothing can be answered here. What you typed 
 
 const strip = document.querySelector("[data-line=lost]")
 const banner = document.querySelector("[data-line=ended]")
-const showsCalls = () => document.querySelector("[data-desk], section[data-confirmation], [data-together]")
+const showsWhatChanges = () => document.querySelector("[data-desk], section[data-confirmation], [data-together], [data-follow]")
+const { person } = document.body.dataset
+const tabs = new BroadcastChannel("portico-session") // those of this browser
 let line = { to: "" } // of whom nothing is heard; since: Date.now()
 let isOver = false
 
@@ -52,7 +54,7 @@ const inWords = seconds => (seconds < 120 ? `${seconds} s` : `${Math.floor(secon
 function look() {
   if (isOver) return switchOff()
   const age = line.to ? Date.now() - line.since : 0
-  const isSaid = age >= SAID_AFTER && showsCalls()
+  const isSaid = age >= SAID_AFTER && showsWhatChanges()
   if (isSaid) document.body.dataset.outOfDate = line.to
   else delete document.body.dataset.outOfDate
   if (isSaid) {
@@ -86,4 +88,11 @@ document.addEventListener("confirmations:ended", () => {
   switchOff()
 })
 
+/** What a reload would lose: a secret, and what was filled in for an agent. The rest of what is typed is kept in this tab. */
+const isTyped = field => (field.type === "password" || field.closest("[data-answers]")) && field.value !== field.defaultValue
+const wouldLose = () => [...document.querySelectorAll("main input, main textarea")].some(isTyped)
+
+// Whoever signs in again in another tab finds this one as it should be.
+tabs.addEventListener("message", ({ data }) => isOver && data === person && !wouldLose() && location.reload())
+if (person) tabs.postMessage(person)
 if (strip) setInterval(look, 1000)

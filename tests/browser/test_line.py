@@ -164,6 +164,56 @@ def test_a_chat_that_was_signed_out_says_that_its_answer_goes_on(window: Window,
 
 
 @in_one_dialect
+def test_a_chat_that_was_signed_out_is_whole_again_once_somebody_signed_in_in_another_tab(
+    window: Window, demo_gateway: Embedded
+) -> None:
+    page = window("Try as user")
+    page.goto(f"/agents/{ids.METRONOME}/")
+    message = page.get_by_role("textbox", name="Message")
+    message.fill(json.dumps({"rate": 40, "count": 200, "story": "ferries"}))
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-tail][aria-busy]")).to_be_visible()
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    demo_gateway.dial(expire_tokens=True, drop_streams=True)
+    banner = page.locator("[data-line=ended]")
+    expect(banner).to_contain_text("this answer goes on")
+    message.fill("half a thought")
+    other = page.context.new_page()
+    other.goto("/login/")
+    other.get_by_role("button", name="Try as admin").click()
+    expect(other.get_by_role("status", name="Live updates")).to_have_text("Live")
+    expect(banner).to_be_visible()  # somebody else
+    other.context.clear_cookies()
+    other.goto("/login/")
+    other.get_by_role("button", name="Try as user").click()
+    expect(banner).to_be_hidden()
+    expect(message).to_have_value("half a thought")
+    expect(page.get_by_role("article", name="Metronome").locator("[data-tail]")).to_have_count(0)
+    expect(page.get_by_role("article", name="Metronome")).to_contain_text("ferries")
+
+
+@in_one_dialect
+def test_a_chat_whose_line_is_cut_says_since_when_while_an_answer_comes(window: Window, line: Line) -> None:
+    page = window("Try as user", base_url=line.url)
+    page.clock.install()
+    page.goto(f"/agents/{ids.METRONOME}/")
+    message = page.get_by_role("textbox", name="Message")
+    message.fill(json.dumps({"rate": 40, "count": 400, "story": "ferries"}))
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-tail][aria-busy]")).to_be_visible()
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    line.cut(is_down=True)
+    expect(page.get_by_role("status", name="Live updates")).to_have_text("Reconnecting")
+    page.clock.fast_forward(5000)
+    alert = page.locator("[data-line=lost]")
+    expect(alert).to_contain_text(re.compile(r"Not connected to Portico for \d+ s"))
+    line.cut(is_down=False)
+    page.clock.fast_forward(30_000)
+    expect(alert).to_be_hidden()
+    expect(page.get_by_role("article", name="Metronome")).to_contain_text("ferries")
+
+
+@in_one_dialect
 def test_what_was_pasted_when_signed_out_is_to_be_pasted_again(window: Window, demo_gateway: Embedded) -> None:
     page = window("Try as user")
     page.goto("/credentials/connect/weather/")
