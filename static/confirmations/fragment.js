@@ -97,6 +97,13 @@ function keepSteady(section, aim, frames = 4) {
   if (frames) requestAnimationFrame(() => keepSteady(section, aim, frames - 1))
 }
 
+/** Change something above the calls on the page: whoever aims at Reject hits it all the same. */
+export function keepingAim(change) {
+  const aims = [...document.querySelectorAll("section[data-confirmation]")].map(section => [section, aimOf(section)])
+  change()
+  for (const [section, aim] of aims) keepSteady(section, aim)
+}
+
 /** While a call cannot be read: an approval that is over is not said to be about to be sent, but what its row tells of it. */
 export function retellHold(section, row) {
   const place = section?.querySelector("[data-answering]")

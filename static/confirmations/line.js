@@ -1,5 +1,7 @@
 // Says in the page since when what it shows may be out of date, takes away what would pretend otherwise, and gives it back when all is
 // live again; the same for good when the session ended. Nothing that was typed is touched. Without it: pages are right when they load.
+import { keepingAim } from "confirmations/fragment"
+
 const SAID_AFTER = 3000 // ms: shorter breaks are nobody's concern
 const OFF_AFTER = 15000 // ms until nothing can be answered here
 const ANSWERS = "[data-answer] button, [data-bulk] button, [data-together] form button, [data-sending] button"
@@ -61,7 +63,7 @@ function look() {
     for (const place of strip.querySelectorAll("[data-line-to]")) place.hidden = place.dataset.lineTo !== line.to
     for (const place of strip.querySelectorAll("[data-line-age]")) place.textContent = inWords(Math.round(age / 1000))
   }
-  if (strip.hidden === Boolean(isSaid)) show(strip, Boolean(isSaid))
+  if (strip.hidden === Boolean(isSaid)) keepingAim(() => show(strip, Boolean(isSaid)))
   // A page that never was live is as it was loaded, perhaps behind a proxy that lets no socket through.
   if (isSaid && line.wasThere && age >= OFF_AFTER) switchOff()
   else if (document.querySelector("[data-off]")) switchOn()
