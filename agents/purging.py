@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from accounts.models import Draft
 from agents import drafts
-from agents.models import Conversation, KnownAgent
+from agents.models import Approval, Conversation, KnownAgent
 
 UNDO_SHOWN = timedelta(seconds=10)
 KEPT_DELETED = timedelta(minutes=5)  # longer than Undo is shown: the page may have been slow, or read late
 KEPT_UNSENT = timedelta(days=90)  # a text that nobody went on with
 KEPT_UNUSED = timedelta(days=180)  # an agent with whom no conversation was begun; one that has any is known by it
+KEPT_UNPLACED = timedelta(days=1)  # the end of an approval of which no answer asked; gateways hold a call for minutes
 
 
 def purge() -> None:
@@ -22,6 +23,7 @@ def purge() -> None:
     now = timezone.now()
     SessionStore.clear_expired()
     Draft.objects.filter(kept_at__lt=now - KEPT_UNSENT).delete()
+    Approval.objects.filter(run=None, at__lt=now - KEPT_UNPLACED).delete()
     KnownAgent.objects.filter(used_at__lt=now - KEPT_UNUSED).delete()
     gone = Conversation.objects.filter(deleted_at__lt=now - KEPT_DELETED)
     for conversation in gone.select_related("user"):

@@ -8,6 +8,7 @@ from accounts.characters import visible
 from confirmations.decisions import Given
 
 LONGEST_REASON = 2000
+LONGEST_HASH = 64  # characters: what is longer is none, and is like none also when it is cut
 UNREADABLE = "This answer could not be read. Please look at the call once more, then answer it."
 NEEDS_REASON = "Please say why: a reason is needed to reject."
 
@@ -48,7 +49,7 @@ class AnswerForm(forms.Form):
     @property
     def given(self) -> Given:
         cleaned = self.cleaned_data
-        return Given(self.approve, cleaned["reason"], cleaned["seen"], cleaned["tool_name"])
+        return Given(self.approve, cleaned["reason"], cleaned["seen"][:LONGEST_HASH], cleaned["tool_name"])
 
     @property
     def asks_first(self) -> bool:

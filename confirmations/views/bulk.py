@@ -14,7 +14,7 @@ from accounts.drafts import take_draft
 from accounts.requests import SignedInRequest, signed_in
 from confirmations.bulk import Chosen, answer_each, compared
 from confirmations.decisions import Answerer
-from confirmations.forms import BulkForm
+from confirmations.forms import LONGEST_HASH, BulkForm
 from confirmations.sending import sending
 from confirmations.turns import NotTaken
 
@@ -32,7 +32,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, chosen, given.get("answer", ""), given.get("reason", ""), form.problem, 400)
     approve = form.cleaned_data["answer"] == "approve"
-    seen = dict(Chosen.of(text) for text in given.getlist("seen"))
+    seen = {one.id: one.arguments_hash[:LONGEST_HASH] for one in map(Chosen.of, given.getlist("seen"))}
     try:
         told = answer_each(Answerer.of(request), chosen, approve=approve, reason=form.cleaned_data["reason"], seen=seen)
     except NotTaken as exc:

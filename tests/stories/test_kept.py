@@ -14,8 +14,8 @@ from django.utils import timezone
 from accounts import drafts
 from accounts.models import Draft, User
 from agents import talking
-from agents.models import Conversation, KnownAgent
-from agents.purging import KEPT_DELETED, KEPT_UNSENT, KEPT_UNUSED, purge
+from agents.models import Approval, Conversation, KnownAgent
+from agents.purging import KEPT_DELETED, KEPT_UNPLACED, KEPT_UNSENT, KEPT_UNUSED, purge
 from gateway import Agent
 
 KEPT = {
@@ -26,7 +26,7 @@ KEPT = {
     "agents.Conversation": "until it is deleted, and 5 minutes",
     "agents.Message": "with its conversation",
     "agents.Run": "with its conversation",
-    "agents.Approval": "with its run",
+    "agents.Approval": "with its run; a day where none was found",
     "agents.SearchText": "with its conversation",
     "confirmations.Decision": "for good: the record is a chain",
     "confirmations.ChainHead": "one row",
@@ -63,11 +63,15 @@ def test_what_nobody_came_back_to_is_purged_and_the_rest_stays(ana: User) -> Non
     KnownAgent.objects.filter(agent_id="old").update(used_at=now - KEPT_UNUSED - timedelta(hours=1))
     Draft.objects.filter(page="/agents/old/").update(kept_at=now - KEPT_UNSENT - timedelta(hours=1))
     Conversation.objects.filter(id=gone.id).update(deleted_at=now - KEPT_DELETED - timedelta(seconds=1))
+    facts = {"user": ana, "tool": "read_file", "arguments_hash": "0", "state": "approved", "asked_at": now}
+    for name, at in (("late", now), ("never", now - KEPT_UNPLACED - timedelta(hours=1))):
+        Approval.objects.create(confirmation_id=name, at=at, **facts)
     Session.objects.create(session_key="over", session_data="", expire_date=now - timedelta(seconds=1))
     purge()
     assert [one.agent_id for one in KnownAgent.objects.all()] == ["echo"]
     assert [one.text for one in Draft.objects.all()] == ["fresh"]
     assert list(Conversation.objects.all()) == [talked]
+    assert [one.confirmation_id for one in Approval.objects.all()] == ["late"]
     assert not Session.objects.exists()
 
 
