@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import NamedTuple
 
 import pytest
 
@@ -11,18 +14,40 @@ from tests.embedded import Embedded
 from tests.portico import OFFERED, Portico, Visitor
 
 
-@pytest.fixture(scope="session", params=["released", "guide"])
-def gateway(request: pytest.FixtureRequest) -> Iterator[Embedded]:
-    """A gateway that stories share; turn a dial only if you turn it back."""
-    with Embedded.start(dialect=request.param) as embedded:
-        yield embedded
+class House(NamedTuple):
+    gateway: Embedded
+    portico: Portico
 
 
 @pytest.fixture(scope="session")
-def portico(gateway: Embedded) -> Iterator[Portico]:
-    server = Portico(gateway.url, GATEWAY_AGENTS=",".join(OFFERED)).start()
-    yield server
-    server.close()
+def houses() -> Iterator[Callable[[str], House]]:
+    """By the gateway's dialect. They stay up: file after file asks for both, and to start one takes seconds."""
+    with ExitStack() as leaving:
+
+        @cache
+        def house(dialect: str) -> House:
+            gateway = leaving.enter_context(Embedded.start(dialect=dialect))
+            portico = Portico(gateway.url, GATEWAY_AGENTS=",".join(OFFERED)).start()
+            leaving.callback(portico.close)
+            return House(gateway, portico)
+
+        yield house
+
+
+@pytest.fixture(scope="session", params=["released", "guide"])
+def house(request: pytest.FixtureRequest, houses: Callable[[str], House]) -> House:
+    return houses(request.param)
+
+
+@pytest.fixture(scope="session")
+def gateway(house: House) -> Embedded:
+    """A gateway that stories share; turn a dial only if you turn it back."""
+    return house.gateway
+
+
+@pytest.fixture(scope="session")
+def portico(house: House) -> Portico:
+    return house.portico
 
 
 @pytest.fixture

@@ -136,8 +136,6 @@ def test_what_ended_while_nobody_looked_is_found_out_and_said(ana: Visitor, gate
 
 # -- below the pages ----------------------------------------------------------------------------------------------
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def bea() -> User:
@@ -154,7 +152,8 @@ def a_run(user: User, *arguments: dict[str, Any], status: Run.Status = Run.Statu
 
 
 def ended(confirmation: str, arguments: dict[str, Any], state: str = "approved", **more: Any) -> Ended:
-    facts = {"agent_id": "a1", "end_user": "u1", "asked_at": NOW, "at": NOW, "who": "u1", **more}
+    now = datetime.now(UTC)
+    facts = {"agent_id": "a1", "end_user": "u1", "asked_at": now, "at": now, "who": "u1", **more}
     return Ended("http://gateway.example", confirmation, "wipe", fingerprint(arguments), state=state, **facts)
 
 
@@ -177,7 +176,8 @@ def test_an_end_is_never_put_on_somebody_elses_call_nor_on_one_of_another_time_o
     other = User.objects.refresh("http://gateway.example", Person("u2", "al@example.com", "Al", "acme", ()))
     run = a_run(other, {"n": 1})
     mine = a_run(bea, {"n": 1}, status=Run.Status.FINISHED)
-    Run.objects.filter(id=mine.id).update(ended_at=NOW - timedelta(minutes=5), created_at=NOW - timedelta(minutes=6))
+    now = datetime.now(UTC)
+    Run.objects.filter(id=mine.id).update(ended_at=now - timedelta(minutes=5), created_at=now - timedelta(minutes=6))
     elsewhere = a_run(bea, {"n": 1})
     Conversation.objects.filter(id=elsewhere.message.conversation_id).update(agent_id="a2")
     approvals.keep(ended("c1", {"n": 1}), is_first_hand=True)
@@ -211,7 +211,9 @@ def test_the_open_step_says_it_at_once_wherever_it_stands() -> None:
         call = ToolCallStartEvent(tool_call_id=f"c-{who}", tool_call_name="wipe", subagent_run_id=who)
         answer.feed([call] if who is None else [started, call])
         number = answer.log.number
-        approval = Approval(confirmation_id="x", step=f"c-{who}", tool="wipe", state="approved", at=NOW, is_own=True)
+        approval = Approval(
+            confirmation_id="x", step=f"c-{who}", tool="wipe", state="approved", at=datetime.now(UTC), is_own=True
+        )
         answer.decide({f"c-{who}": approval})
         eventually(lambda: not answer.parts() or not answer.is_behind)
         told = answer.log.after(number).decode()
@@ -237,7 +239,11 @@ def test_the_open_step_says_it_at_once_wherever_it_stands() -> None:
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_step_reads_as_its_approval_ended(state: str, result: str | None, step: str, inside: bool) -> None:
     part = {**tool_part("c", "wipe"), "result": result}
-    found = {"c": Approval(confirmation_id="x", step="c", tool="wipe", state=state, at=NOW, who="u2", who_name="Al")}
+    found = {
+        "c": Approval(
+            confirmation_id="x", step="c", tool="wipe", state=state, at=datetime.now(UTC), who="u2", who_name="Al"
+        )
+    }
     assert pieces.state_of_call(part, {}, found, is_open=True) == step
     outer = {"kind": "agent", "key": "a", "id": "a", "name": "Clerk", "about": "", "state": "running", "problem": ""}
     shown = plain(pieces.of_part({**outer, "parts": [part]} if inside else part, "a1", {}, found, is_open=True))
