@@ -499,7 +499,7 @@ class Answer:
             self._finish_blocks(writing)  # all that is held is thought
         tail = writing.blocks.tail + writing.thoughts.held
         whole = writing.part
-        rest = {**whole, "text": tail, "key": self._list.own_key(f"{whole['key']}-rest")}
+        rest = {**whole, "text": tail, "key": self._list.own_key(f"{whole['key'].partition('-rest')[0]}-rest")}
         rest.pop("thinks", None)
         if writing.thoughts.tag:
             rest["thinks"] = writing.thoughts.tag

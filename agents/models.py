@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,10 +13,14 @@ from django.db.models.functions import Cast, Length
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.increments import Broken, merged
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from accounts.models import User
+
+logger = logging.getLogger(__name__)
 
 
 class KnownAgent(models.Model):
@@ -103,7 +108,10 @@ class Run(models.Model):
     problem = models.CharField(max_length=500, blank=True)  # a sentence for people
     detail = models.TextField(blank=True)  # what the agent wrote about it: untrusted
     parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
-    """The answer so far, in order: see `agents.transcript`."""
+    """The answer so far, in order: see `agents.transcript`.
+
+    While the run is open the column is empty, and the answer is in its increments: whoever loads it has it of those.
+    """
     interrupts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     """What the agent waited for in the end, and how it was answered: see `agents.interrupts`."""
     resume: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
@@ -119,9 +127,58 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.id} ({self.status})"
 
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **more: Any) -> Self:
+        run = super().from_db(db, field_names, values, **more)
+        loaded = run.__dict__
+        if "parts" in loaded and loaded.get("status", cls.Status.RUNNING) in cls.OPEN:
+            parts = grown_parts(run.pk, cls.OPEN)
+            if parts is None and not run.parts:  # nothing yet, or it has ended just now
+                parts = cls.objects.filter(pk=run.pk).values_list("parts", flat=True).first()
+            run.parts = run.parts if parts is None else parts
+        return run
+
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+
+class Increment(models.Model):
+    """One save of the answer of an open run: what it has more than the save that it builds on.
+
+    They go with the end of the run, which keeps the answer whole.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="increments", db_index=False)
+    number = models.PositiveIntegerField()
+    builds_on = models.PositiveIntegerField()  # the number of another one; 0: none
+    changes: models.JSONField[list[Any], list[Any]] = models.JSONField()
+    """See `agents.increments`."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="one_increment_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.number}"
+
+
+def grown_parts(
+    run_id: uuid.UUID, statuses: Collection[str] = (), saves: int | None = None
+) -> list[dict[str, Any]] | None:
+    """The answer of a run as it was saved while it grew; None where it was not, or where its status is another one.
+
+    `saves`: so many of the first ones.
+    """
+    some = Increment.objects.filter(run=run_id).order_by("-number")
+    if statuses:
+        some = some.filter(run__status__in=statuses)
+    if saves is not None:
+        some = some.filter(number__in=Increment.objects.filter(run=run_id).order_by("number").values("number")[:saves])
+    try:
+        return merged(some.values_list("number", "builds_on", "changes").iterator(chunk_size=100))
+    except Broken as exc:
+        logger.error("what was saved of run %s cannot be read: %r", run_id, exc)
+        return None
 
 
 class Approval(models.Model):
@@ -188,7 +245,13 @@ def size_of_answers(message_ids: Sequence[int]) -> dict[int, int]:
     """Characters of the answers to each of these messages, as they are kept: what it takes to load them."""
     sizes = Run.objects.filter(message__in=message_ids).annotate(size=Length(Cast("parts", models.TextField())))
     found: dict[int, int] = dict.fromkeys(message_ids, 0)
-    for message_id, size in sizes.order_by().values_list("message_id", "size"):
+    growing = Increment.objects.filter(run__message__in=message_ids).annotate(
+        size=Length(Cast("changes", models.TextField()))
+    )
+    for message_id, size in [
+        *sizes.order_by().values_list("message_id", "size"),
+        *growing.order_by().values_list("run__message_id", "size"),
+    ]:
         found[message_id] += size
     return found
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Draft
 from agents import drafts
-from agents.models import Approval, Conversation, KnownAgent
+from agents.models import Approval, Conversation, Increment, KnownAgent, Run
 
 UNDO_SHOWN = timedelta(seconds=10)
 KEPT_DELETED = timedelta(minutes=5)  # longer than Undo is shown: the page may have been slow, or read late
@@ -24,6 +24,7 @@ def purge() -> None:
     SessionStore.clear_expired()
     Draft.objects.filter(kept_at__lt=now - KEPT_UNSENT).delete()
     Approval.objects.filter(run=None, at__lt=now - KEPT_UNPLACED).delete()
+    Increment.objects.exclude(run__status__in=Run.OPEN).delete()  # written while its run was ended by another process
     KnownAgent.objects.filter(used_at__lt=now - KEPT_UNUSED).delete()
     gone = Conversation.objects.filter(deleted_at__lt=now - KEPT_DELETED)
     for conversation in gone.select_related("user"):

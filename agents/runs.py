@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
@@ -22,15 +22,16 @@ from uuid import UUID
 from ag_ui.core import Event, RunAgentInput, ToolCallResultEvent, ToolCallStartEvent
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, DataError, Error, IntegrityError, close_old_connections, connection, transaction
+from django.db import Error
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts import bus, processes
 from accounts.models import cut
 from accounts.sessions import opened, sealed
-from agents import approvals, interrupts, pieces, shared
+from agents import approvals, interrupts, pieces, saving, shared
 from agents.answer import Answer
+from agents.increments import Kept
 from agents.models import Run
 from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
@@ -63,11 +64,6 @@ STOP_LOOK_EVERY, STOP_LOOKS = 0.1, 50  # seconds, and how often, until a run in 
 
 # A thread of its own, with a connection that is not looked after each time: that cost as much as the saving.
 _saving = ThreadPoolExecutor(1, thread_name_prefix="runs-save")
-# A queryset is put together anew each time, which took longer than the database does.
-SAVE = (
-    f"UPDATE {Run._meta.db_table} SET parts = %s"  # noqa: S608  (no value of anybody's stands in it)
-    f" WHERE id = %s AND status IN ({', '.join(['%s'] * len(Run.OPEN))})"
-)
 _live: dict[UUID, LiveRun] = {}
 _starting: set[UUID] = set()
 _watch: asyncio.Task[None] | None = None
@@ -112,6 +108,7 @@ class LiveRun:
     is_ending: bool = False  # how is decided, and is being kept
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
     has_grown: bool = False  # since the answer was saved
+    kept: Kept = field(default_factory=Kept)
     since: datetime = field(default_factory=timezone.now)
     called: dict[str, float] = field(default_factory=dict)  # by tool call without a result: monotonic seconds
     looking: asyncio.Task[None] | None = None  # at how approvals ended
@@ -343,7 +340,7 @@ class LiveRun:
             try:
                 return await self._save(**columns)
             except Error as exc:
-                if _is_refused(exc):
+                if saving.is_refused(exc):
                     raise
                 if not away:
                     logger.warning("the end of run %s is kept in memory until the database takes it: %r", self.id, exc)
@@ -352,19 +349,16 @@ class LiveRun:
 
     @database_sync_to_async
     def _save(self, **columns: object) -> None:
-        Run.objects.filter(id=self.id).update(**columns)
+        if "ended_at" in columns:
+            saving.keep_end(self.id, columns)
+        else:
+            Run.objects.filter(id=self.id).update(**columns)
 
 
 def until_next_look(*, is_followed: bool) -> float:
     """Seconds, never quite the same: many that began to wait at one moment must not ask at one moment."""
     pause = CHECK_CREDENTIALS_EVERY if is_followed else 6 * CHECK_CREDENTIALS_EVERY
     return pause * random.uniform(0.7, 1.3)  # noqa: S311
-
-
-def _is_refused(exc: Error) -> bool:
-    """Whether the database refuses this value, rather than being away, full or read-only for a while."""
-    limit_exceeded = str(getattr(exc.__cause__, "sqlstate", "")).startswith("54")  # PostgreSQL, appendix A
-    return limit_exceeded or isinstance(exc, DataError | IntegrityError)
 
 
 @bus.hears(approvals.ENDED)
@@ -419,39 +413,13 @@ async def _save_those(grown: list[LiveRun]) -> None:
     grown = [run for run in grown if run.id in _live]
     for run in grown:
         run.has_grown = False
-    parts = [(run.id, run.answer.parts()) for run in grown]
+    parts = [(run.id, run.kept, run.answer.parts()) for run in grown]
     for run in grown:
         run.has_grown = run.answer.is_behind  # comes back for what was not shown yet
     try:
-        await asyncio.get_running_loop().run_in_executor(_saving, _save_all, parts)
+        await asyncio.get_running_loop().run_in_executor(_saving, saving.save_all, parts)
     except Exception:  # the answers go on; the next save has it all
         logger.exception("%d answers could not be saved", len(grown))
-
-
-def _save_all(grown: list[tuple[UUID, list[Part]]]) -> None:
-    """A row that the database does not take keeps no other one out, nor does a connection that died meanwhile."""
-    try:
-        with transaction.atomic() if len(grown) > 1 else nullcontext():
-            _save_each(grown)
-    except DatabaseError:
-        close_old_connections()
-        for one in grown:
-            try:
-                _save_each([one])
-            except DatabaseError:
-                logger.exception("run %s could not be saved", one[0])
-
-
-def _save_each(grown: list[tuple[UUID, list[Part]]]) -> None:
-    with connection.cursor() as cursor:
-        for run_id, parts in grown:  # one after the other: together they would all be in memory twice
-            cursor.execute(SAVE, (_column("parts", parts), _column("id", run_id), *map(str, Run.OPEN)))
-
-
-def _column(name: str, value: object) -> Any:
-    """As the database takes it."""
-    field: Any = Run._meta.get_field(name)
-    return field.get_db_prep_save(value, connection)
 
 
 @contextmanager
@@ -639,13 +607,14 @@ async def _bury(run_id: UUID, ending: Ending) -> None:
 
 def _mark_left(run_id: UUID, ending: Ending) -> bool:
     """True for the one process that did it."""
-    return bool(
-        Run.objects.filter(id=run_id, status__in=Run.OPEN).update(
-            status=ending.status,
-            problem=ending.problem,
-            ended_at=timezone.now(),
-            events=0,  # how many were sent is not known: followers get it whole
-        )
+    return saving.bury(
+        run_id,
+        {
+            "status": ending.status,
+            "problem": ending.problem,
+            "ended_at": timezone.now(),
+            "events": 0,  # how many were sent is not known: followers get it whole
+        },
     )
 
 

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import pytest
 from ag_ui.core import Event
+from django.db import DatabaseError, DataError, connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from agents import markdown, pieces
+from accounts.models import User
+from agents import increments, markdown, pieces, runs, saving
 from agents.answer import Answer
+from agents.increments import Kept, merged
+from agents.models import Conversation, Increment, Message, Run, size_of_answers
+from agents.purging import purge
 from agents.syntax.tables import MOST_FILLED
-from agents.transcript import every
+from agents.transcript import Part, every
+from gateway import Person
+from gateway.answers import Decoder
+from gateway.sse import ServerSentEvent
 from gateway.state import LARGEST_STATE, MOST_COPIED, Shared
+from tests.embedded import Embedded
+from tests.portico import BOTH, Portico, Visitor
+from tests.runs.asking import begin, source_of, told
+from tests.stories.following import eventually
+from tests.stories.test_same_live import Sent, streams
 
 event: Callable[[object], Event] = TypeAdapter(Event).validate_python
 TEXT = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m"}
@@ -244,3 +262,225 @@ def calls(told: list[dict[str, Any]], rows: int) -> int:
         sys.setprofile(None)
     assert '"new"' in json.dumps(answer.parts())
     return count
+
+
+def in_a_sub_agent(told: list[Sent]) -> list[Sent]:
+    return [{**one, "subagentRunId": "a"} for one in told]
+
+
+CALL: list[Sent] = [
+    {"type": "TOOL_CALL_START", "toolCallId": "c%d", "toolCallName": "sum"},
+    {"type": "TOOL_CALL_ARGS", "toolCallId": "c%d", "delta": "x" * 200},
+    {"type": "TOOL_CALL_RESULT", "toolCallId": "c%d", "messageId": "r%d", "content": "x" * 200},
+]
+STATE: Sent = {"type": "STATE_SNAPSHOT", "snapshot": {"rows": []}}
+KEPT: dict[str, tuple[list[Sent], list[Sent]]] = {  # once, and again and again
+    "a text": ([], [{**TEXT, "delta": "x" * 500 + "\n\n"}]),
+    "a text in turns with another": ([], [{**TEXT, "messageId": who, "delta": "x" * 200} for who in "mn"]),
+    "a text with what stands beside it": (
+        [],
+        [{**TEXT, "delta": "x" * 400}, {"type": "STEP_STARTED", "stepName": "s%d"}],
+    ),
+    **{who: (begun, [{**more, "delta": "x" * 500}]) for who, (*begun, more) in GROWING.items()},
+    "calls": ([STATE], CALL),
+    "a sub-agent's calls": ([], in_a_sub_agent(CALL)),
+    "a state": ([STATE], [{"type": "STATE_DELTA", "delta": [{"op": "add", "path": "/rows/-", "value": "x" * 100}]}]),
+    "an activity": (
+        [{"type": "ACTIVITY_SNAPSHOT", "messageId": "m", "activityType": "PLAN", "content": {"rows": []}}],
+        [
+            {
+                **{"type": "ACTIVITY_DELTA", "messageId": "m", "activityType": "PLAN"},
+                "patch": [{"op": "add", "path": "/rows/-", "value": {"name": "x" * 100}}],
+            }
+        ],
+    ),
+    "other events": ([], [{"type": "CUSTOM", "name": "mood", "value": "x" * 300}]),
+}
+
+
+@pytest.fixture
+def run(transactional_db: None) -> Run:
+    user = User.objects.refresh("http://gateway.example", Person("u1", "bea@example.com", "Bea", "acme", ()))
+    conversation = Conversation.objects.create(user=user, agent_id="a1", agent_name="A", title="t")
+    return Run.objects.create(message=Message.objects.create(conversation=conversation, text="?"))
+
+
+def written(run: Run, once: list[Sent], again: list[Sent], count: int) -> int:
+    """Bytes that go to the database for an answer of so many events, of which a few come between two saves."""
+    Increment.objects.filter(run=run).delete()
+    size = 0
+
+    def measure(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal size
+        size += sum(len(param) for param in params if isinstance(param, str))
+        return execute(sql, params, many, context)
+
+    answer, kept = Answer("agent"), Kept()
+    answer.feed(map(event, once))
+    sent = (
+        event({name: value % number if "%d" in value else value for name, value in one.items()})
+        for number in range(count)
+        for one in again
+    )
+    with connection.execute_wrapper(measure):
+        while some := list(islice(sent, 4)):
+            answer.feed(some)
+            saving.save_all([(run.id, kept, answer.parts())])
+    assert Run.objects.get(id=run.id).parts == as_stored(answer)
+    assert size_of_answers([run.message_id])[run.message_id] > len(str(answer.parts())) / 2
+    return size
+
+
+def as_stored(answer: Answer) -> list[Part]:
+    parts: list[Part] = json.loads(json.dumps(answer.parts()))
+    return parts
+
+
+@pytest.mark.parametrize(("once", "again"), KEPT.values(), ids=KEPT)
+def test_keeping_four_times_as_much_writes_about_four_times_as_much(
+    run: Run, once: list[Sent], again: list[Sent]
+) -> None:
+    assert written(run, once, again, 400) < 5 * written(run, once, again, 100)
+
+
+def test_a_snapshot_that_corrects_is_kept_for_about_what_it_says(run: Run) -> None:
+    """And not for all that was said before it in the same answer."""
+    user = {"id": "u", "role": "user", "content": "?"}
+
+    def bytes_of(before: int) -> int:
+        answer, kept = Answer("agent"), Kept()
+        answer.feed([event({**TEXT, "subagentRunId": "a", "delta": "x" * before})])
+        answer.feed([event({**TEXT, "delta": "A strem of words. " * 50})])
+        saving.save_all([(run.id, kept, answer.parts())])
+        corrected = {"id": "m", "role": "assistant", "content": "A stream of words. " * 50}
+        answer.feed([event({"type": "MESSAGES_SNAPSHOT", "messages": [user, corrected]})])
+        save = kept.save(answer.parts())
+        assert save
+        assert "stream" in save.changes
+        return len(save.changes)
+
+    assert bytes_of(1_000_000) < 2 * bytes_of(1000) < 20_000
+
+
+@settings(
+    max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(
+    streams,
+    st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["kept", "kept", "lost", "kept unheard"]), min_size=1, max_size=5),
+    st.sampled_from([-increments.A_SAVE, 1000, increments.MOST_WASTE]),
+)
+def test_what_was_saved_is_the_answer_whatever_came_and_whichever_saves_failed(
+    stream: list[Sent], sizes: list[int], fates: list[str], most_waste: int
+) -> None:
+    answer, kept, decoder = Answer("agent"), Kept(), Decoder("t", "r")
+    rows: list[tuple[int, int, Any]] = []
+    stream = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}, *stream]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(increments, "MOST_WASTE", most_waste)
+        for number in range(2 * len(stream)):
+            size = sizes[number % len(sizes)]
+            batch, stream = stream[:size], stream[size:]
+            answer.feed(decoder.feed_all([ServerSentEvent("message", json.dumps(one).encode()) for one in batch]))
+            if not batch:
+                answer.break_off()
+            if save := kept.save(answer.parts()):
+                fate = fates[number % len(fates)] if batch else "kept"
+                rows = [row for row in rows if row[0] >= kept.stale_before]
+                if fate != "lost":
+                    rows.insert(0, (save.number, save.builds_on, json.loads(save.changes)))
+                if fate == "kept":
+                    kept.has(save)
+                if fate != "lost":
+                    assert merged(json.loads(json.dumps(rows))) == as_stored(answer)
+            if not batch:
+                break
+    assert (merged(rows) or []) == as_stored(answer)
+
+
+def test_a_save_that_the_database_does_not_take_tears_nothing_that_comes_after_it(run: Run) -> None:
+    answer, kept = Answer("agent"), Kept()
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "agents_increment" in sql:
+            raise DatabaseError("it is away")
+        return execute(sql, params, many, context)
+
+    for number in range(6):
+        answer.feed([event({**TEXT, "delta": f"word{number} "})])
+        if number % 2:
+            saving.save_all([(run.id, kept, answer.parts())])
+        else:
+            with connection.execute_wrapper(refuse):
+                saving.save_all([(run.id, kept, answer.parts())])
+    assert Run.objects.get(id=run.id).parts == as_stored(answer)
+    assert Run.objects.defer("parts").get(id=run.id).parts == as_stored(answer)
+    assert runs._mark_left(run.id, runs.PROCESS_ENDED)
+    saving.save_all([(run.id, kept, [*answer.parts(), {"kind": "text", "key": "late", "id": "late", "text": "late"}])])
+    assert Run.objects.get(id=run.id).parts == as_stored(answer)  # of one that has ended no more is taken
+    assert not Increment.objects.exists()
+
+
+def test_of_an_answer_that_the_database_does_not_take_whole_what_was_saved_first_is_kept(run: Run) -> None:
+    answer, kept = Answer("agent"), Kept()
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and any("word3" in str(getattr(param, "obj", param)) for param in params):
+            raise DataError("too large")
+        return execute(sql, params, many, context)
+
+    for number in range(6):
+        answer.feed([event({**TEXT, "delta": f"word{number} "})])
+        saving.save_all([(run.id, kept, answer.parts())])
+    with connection.execute_wrapper(refuse):
+        assert runs._mark_left(run.id, runs.PROCESS_ENDED)
+    left = Run.objects.get(id=run.id)
+    assert (left.status, [part["text"] for part in left.parts]) == ("interrupted", ["word0 word1 word2 "])
+    assert not Increment.objects.exists()
+
+
+def test_saves_that_came_after_the_end_are_purged(run: Run) -> None:
+    Increment.objects.create(run=run, number=1, builds_on=0, changes=[["order", "", 0, []]])
+    purge()
+    assert Increment.objects.count() == 1
+    Run.objects.filter(id=run.id).update(status=Run.Status.FINISHED)
+    purge()
+    assert not Increment.objects.exists()
+
+
+LATE = {"rate": 40, "count": 8000, "story": "tides"}
+
+
+@pytest.fixture
+def ana_at_home(gateway: Embedded) -> Iterator[Visitor]:
+    home = Portico(gateway.url).start()
+    ana = Visitor(home)
+    ana.signs_in("user@example.com")
+    yield ana
+    ana.session.close()
+    home.close()
+
+
+@pytest.mark.parametrize("house", BOTH, indirect=True, scope="session")
+def test_all_that_was_saved_is_there_after_the_process_was_killed(ana_at_home: Visitor) -> None:
+    home = ana_at_home.portico
+    _, answer = begin(ana_at_home, LATE)
+    with closing(sqlite3.connect(f"{home.folder.name}/db.sqlite3")) as database:
+        asked = "SELECT number, builds_on, changes FROM agents_increment ORDER BY number DESC"
+        eventually(lambda: len(database.execute(asked).fetchall()) > 3)
+        home.kill()
+        rows = [(number, before, json.loads(changes)) for number, before, changes in database.execute(asked)]
+        [part] = merged(rows) or []
+        assert told(LATE).startswith(part["text"])
+        home.start()
+        assert source_of(ana_at_home, answer) == part["text"]
+        eventually(lambda: not database.execute(asked).fetchall())
+        [(parts,)] = database.execute("SELECT parts FROM agents_run")
+        assert json.loads(parts) == [part]
+        short = {"rate": 60, "count": 80, "story": "geese"}
+        _, answer = begin(ana_at_home, short)
+        eventually(lambda: bool(database.execute(asked).fetchall()))
+        eventually(lambda: not database.execute(asked).fetchall())  # its end keeps it whole
+        [(parts,)] = database.execute("SELECT parts FROM agents_run WHERE status = 'finished'")
+        assert [part["text"] for part in json.loads(parts)] == [told(short)]

@@ -26,6 +26,7 @@ KEPT = {
     "agents.Conversation": "until it is deleted, and 5 minutes",
     "agents.Message": "with its conversation",
     "agents.Run": "with its conversation",
+    "agents.Increment": "until its run has ended, which keeps the answer whole",
     "agents.Approval": "with its run; a day where none was found",
     "agents.SearchText": "with its conversation",
     "confirmations.Decision": "for good: the record is a chain",

@@ -240,7 +240,7 @@ def test_long_paths_that_begin_alike_have_a_draft_each() -> None:
 HELD = {
     "accounts": "User.gateway_id User.tenant User.email User.name User.roles Draft.page Draft.text",
     "agents": "KnownAgent.agent_id Conversation.agent_id Conversation.agent_name Conversation.title Message.text "
-    "Run.problem Run.detail Run.parts Run.interrupts Run.resume "
+    "Run.problem Run.detail Run.parts Run.interrupts Run.resume Increment.changes "
     "Approval.confirmation_id Approval.step Approval.tool Approval.agent_id Approval.who Approval.who_name "
     "Approval.reason Approval.note SearchText.text SearchText.words",
     "confirmations": "Decision.confirmation_id Decision.who Decision.tool Decision.agent_id Decision.agent_name "
