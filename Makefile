@@ -17,8 +17,8 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/pytest tests --ignore=tests/browser -n 3 --dist loadfile
-	$(BIN)/pytest tests/browser -n 2
+	$(BIN)/pytest tests --ignore=tests/browser -n 4 --dist loadfile
+	$(BIN)/pytest tests/browser -n 3
 
 # What takes minutes: 20 of silence, 50 MB, 500 runs.
 soak: .venv/.dev

@@ -191,7 +191,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (DEBUG or DEMO)
 SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds; the gateway's token ends sooner
 IDENTITY_CHECK = 300  # seconds between two questions whether the gateway still knows this person
 SIGN_IN_FAILURES = 10  # an account and address, in
-SIGN_IN_FAILURES_AN_ADDRESS = 100  # of all accounts, in
+SIGN_IN_FAILURES_AN_ADDRESS = 300  # of all accounts, in
 SIGN_IN_FAILURES_AN_ACCOUNT = 50  # from all addresses, before each further attempt takes a second, in
 SIGN_IN_PAUSE = 300  # seconds
 
