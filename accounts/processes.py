@@ -196,7 +196,7 @@ def others_alive() -> list[Process]:
     return [
         process
         for process in Process.objects.exclude(pk=my_id())
-        if _beating.get(process.pk, 0.0) > since or (_is_near(process) and not is_gone(process))
+        if (not is_gone(process) if _is_near(process) else _beating.get(process.pk, 0.0) > since)
     ]
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F
-from django.db.models.functions import Cast, Length
+from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models.functions import Cast, Coalesce, Length
 from django.urls import reverse
 from django.utils import timezone
 
@@ -243,15 +243,12 @@ class Approval(models.Model):
 
 def size_of_answers(message_ids: Sequence[int]) -> dict[int, int]:
     """Characters of the answers to each of these messages, as they are kept: what it takes to load them."""
-    sizes = Run.objects.filter(message__in=message_ids).annotate(size=Length(Cast("parts", models.TextField())))
+    growing = Increment.objects.filter(run=OuterRef("pk")).order_by().values("run")
+    saved = growing.annotate(size=Sum(Length(Cast("changes", models.TextField())))).values("size")
+    whole = Length(Cast("parts", models.TextField()))
+    sizes = Run.objects.filter(message__in=message_ids).annotate(size=whole + Coalesce(Subquery(saved), 0))
     found: dict[int, int] = dict.fromkeys(message_ids, 0)
-    growing = Increment.objects.filter(run__message__in=message_ids).annotate(
-        size=Length(Cast("changes", models.TextField()))
-    )
-    for message_id, size in [
-        *sizes.order_by().values_list("message_id", "size"),
-        *growing.order_by().values_list("run__message_id", "size"),
-    ]:
+    for message_id, size in sizes.order_by().values_list("message_id", "size"):
         found[message_id] += size
     return found
 

@@ -14,40 +14,40 @@ from tests.embedded import Embedded
 from tests.portico import OFFERED, Portico, Visitor
 
 
-class House(NamedTuple):
+class Pair(NamedTuple):
     gateway: Embedded
     portico: Portico
 
 
 @pytest.fixture(scope="session")
-def houses() -> Iterator[Callable[[str], House]]:
+def pairs() -> Iterator[Callable[[str], Pair]]:
     """By the gateway's dialect. They stay up: file after file asks for both, and to start one takes seconds."""
     with ExitStack() as leaving:
 
         @cache
-        def house(dialect: str) -> House:
+        def pair(dialect: str) -> Pair:
             gateway = leaving.enter_context(Embedded.start(dialect=dialect))
             portico = Portico(gateway.url, GATEWAY_AGENTS=",".join(OFFERED)).start()
             leaving.callback(portico.close)
-            return House(gateway, portico)
+            return Pair(gateway, portico)
 
-        yield house
+        yield pair
 
 
 @pytest.fixture(scope="session", params=["released", "guide"])
-def house(request: pytest.FixtureRequest, houses: Callable[[str], House]) -> House:
-    return houses(request.param)
+def pair(request: pytest.FixtureRequest, pairs: Callable[[str], Pair]) -> Pair:
+    return pairs(request.param)
 
 
 @pytest.fixture(scope="session")
-def gateway(house: House) -> Embedded:
+def gateway(pair: Pair) -> Embedded:
     """A gateway that stories share; turn a dial only if you turn it back."""
-    return house.gateway
+    return pair.gateway
 
 
 @pytest.fixture(scope="session")
-def portico(house: House) -> Portico:
-    return house.portico
+def portico(pair: Pair) -> Portico:
+    return pair.portico
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def patient(gateway: Embedded) -> Iterator[Portico]:
     server.close()
 
 
-@pytest.mark.parametrize("house", BOTH, indirect=True, scope="session")
+@pytest.mark.parametrize("pair", BOTH, indirect=True, scope="session")
 def test_on_sigterm_answers_get_their_grace_and_then_they_are_marked(patient: Portico) -> None:
     ana = Visitor(patient)
     ana.signs_in("user@example.com")

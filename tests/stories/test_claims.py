@@ -147,7 +147,7 @@ def test_a_rejection_by_anyone_forgets_the_first_approval(come: Arriving, gatewa
     assert gateway.report()["answers"][call] == "reject"
 
 
-@pytest.mark.parametrize("house", ["released"], indirect=True, scope="session")
+@pytest.mark.parametrize("pair", ["released"], indirect=True, scope="session")
 def test_the_first_of_two_approvals_can_be_taken_back_by_whoever_gave_it(come: Arriving, gateway: Embedded) -> None:
     bo, olu = come(BO), come(OLU)
     call = held(gateway, ANA, "rename_file", "medium", "File manager", path="back.txt")

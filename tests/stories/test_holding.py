@@ -186,7 +186,7 @@ def odd_name(gateway: Embedded) -> Iterator[str]:
     gateway.dial(person={"email": BO, "name": "Bo Adler"})
 
 
-@pytest.mark.parametrize("house", BOTH, indirect=True, scope="session")
+@pytest.mark.parametrize("pair", BOTH, indirect=True, scope="session")
 def test_what_hides_in_a_name_is_shown_wherever_it_stands(come: Arriving, gateway: Embedded, odd_name: str) -> None:
     bo, ana = come(BO), come(ANA)
     call = held(gateway, ANA, "delete_file", agent="File manager", path="odd.txt")
@@ -208,7 +208,7 @@ def test_what_hides_in_a_name_is_shown_wherever_it_stands(come: Arriving, gatewa
     assert f"was cancelled before it was sent: {odd_name} rejected the call" in shown(ana, call)
 
 
-@pytest.mark.parametrize("house", BOTH, indirect=True, scope="session")
+@pytest.mark.parametrize("pair", BOTH, indirect=True, scope="session")
 def test_answers_at_the_last_moment_leave_one_story(come: Arriving, gateway: Embedded) -> None:
     bo, ana = come(BO), come(ANA)
     tokens = bo.csrf_token(), ana.csrf_token()

@@ -42,8 +42,8 @@ def test_signing_in_leads_to_the_own_host_only(visitor: Arrive, portico: Portico
         assert visitor().signs_in("user@example.com", then=target).url == f"{portico.url}/agents/"
 
 
-def test_ten_failures_pause_an_account_and_not_others(visitor: Arrive) -> None:
-    guesser = visitor()
+def test_ten_failures_pause_an_account_and_not_others(own_portico: Portico) -> None:
+    guesser = Visitor(own_portico)
     for _ in range(10):
         assert guesser.signs_in("operator@example.com", "guess").status_code == 401
     paused = guesser.signs_in("operator@example.com", "demo")
