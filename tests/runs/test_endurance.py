@@ -166,8 +166,9 @@ def test_an_answer_of_fifty_megabytes_is_whole_and_bounded(visitor: Callable[...
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_after_500_runs_a_process_holds_what_it_held_after_50(own_gateway: Embedded, own_portico: Portico) -> None:
-    ana = Visitor(own_portico)
+def test_after_500_runs_a_process_holds_what_it_held_after_50(own_gateway: Embedded) -> None:
+    server = Portico(own_gateway.url, GATEWAY_AGENTS=ids.METRONOME, RUNS_A_MINUTE="1000").start()
+    ana = Visitor(server)
     ana.signs_in("user@example.com")
     held: dict[int, int] = {}
     for number in range(1, 501):
@@ -175,6 +176,7 @@ def test_after_500_runs_a_process_holds_what_it_held_after_50(own_gateway: Embed
         assert watched(ana, run)[1] == "finished"
         assert f"subject {number}" in plain(ana.reads(path))
         if number in (50, 500):
-            held[number] = resident(pid_of(own_portico))
+            held[number] = resident(pid_of(server))
     assert held[500] <= 1.1 * held[50], held
     ana.session.close()
+    server.close()
