@@ -462,7 +462,7 @@ def ana_at_home(gateway: Embedded) -> Iterator[Visitor]:
     home.close()
 
 
-@pytest.mark.parametrize("house", BOTH, indirect=True, scope="session")
+@pytest.mark.parametrize("pair", BOTH, indirect=True, scope="session")
 def test_all_that_was_saved_is_there_after_the_process_was_killed(ana_at_home: Visitor) -> None:
     home = ana_at_home.portico
     _, answer = begin(ana_at_home, LATE)
