@@ -18,7 +18,7 @@ test: .venv/.dev
 	$(BIN)/mypy .
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pytest tests --ignore=tests/browser -n 4 --dist loadfile
-	$(BIN)/pytest tests/browser -n 3
+	$(BIN)/pytest tests/browser -n 2
 
 # What takes minutes: 20 of silence, 50 MB, 500 runs.
 soak: .venv/.dev

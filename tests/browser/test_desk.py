@@ -124,6 +124,7 @@ def test_a_shift_of_twenty_decisions_by_keyboard_alone(desk: Page, demo_gateway:
     assert {one: report["reasons"].get(one) or "" for one in calls} == {one: c.reason for one, c in calls.items()}
 
 
+@pytest.mark.soak
 @in_one_dialect
 def test_two_hundred_calls_are_filtered_grouped_and_accessible(desk: Page, demo_gateway: Embedded) -> None:
     for number in range(200):

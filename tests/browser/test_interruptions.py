@@ -25,6 +25,7 @@ WORDS = """parts => {
 }"""
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "demo_gateway", ["released", pytest.param("guide", marks=pytest.mark.soak)], indirect=True, scope="session"

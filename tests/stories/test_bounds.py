@@ -63,6 +63,7 @@ def test_a_head_of_a_size_that_occurs_is_served(portico: Portico) -> None:
     assert answer.json() == {"status": "ok"}
 
 
+@pytest.mark.soak
 def test_a_head_that_does_not_come_is_not_waited_for(line: socket.socket) -> None:
     line.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
     begun = time.monotonic()

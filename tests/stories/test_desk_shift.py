@@ -108,6 +108,7 @@ def busy(request: pytest.FixtureRequest) -> Iterator[Embedded]:
         yield embedded
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_a_shift_under_random_kills_ends_as_the_gateway_says(busy: Embedded) -> None:
     with postgres_server() as database_url, redis_server() as redis_url, ExitStack() as leaving:

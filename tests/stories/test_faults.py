@@ -178,6 +178,7 @@ def test_a_gateway_that_cannot_be_reached_is_told_at_sign_in(failing: Embedded, 
     server.close()
 
 
+@pytest.mark.soak
 def test_a_gateway_that_does_not_answer_in_time_is_not_waited_for(bo: Visitor, failing: Embedded) -> None:
     failing.dial(fail={"path": "/api/v1/admin/agents", "delay": 25})
     page = bo.gets("/agents/")

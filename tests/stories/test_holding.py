@@ -208,6 +208,7 @@ def test_what_hides_in_a_name_is_shown_wherever_it_stands(come: Arriving, gatewa
     assert f"was cancelled before it was sent: {odd_name} rejected the call" in shown(ana, call)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pair", BOTH, indirect=True, scope="session")
 def test_answers_at_the_last_moment_leave_one_story(come: Arriving, gateway: Embedded) -> None:
     bo, ana = come(BO), come(ANA)

@@ -276,6 +276,7 @@ def test_what_others_wrote_into_redis_keeps_no_end_from_anybody(two: tuple[Porti
     assert "orchards" in text
 
 
+@pytest.mark.soak
 def test_two_processes_without_redis_know_of_each_other_and_say_so(gateway_of_two: Embedded, tmp_path: Path) -> None:
     first = Portico(gateway_of_two.url, GATEWAY_AGENTS=ids.STORYTELLER).start()
     second = Portico(gateway_of_two.url, GATEWAY_AGENTS=ids.STORYTELLER, DATABASE_URL=first.environment["DATABASE_URL"])

@@ -130,6 +130,7 @@ def test_characters_are_not_found_where_they_do_not_stand_together(ana: Visitor,
     assert found(ana, asked) == []
 
 
+@pytest.mark.soak
 def test_what_was_said_before_is_found_after_the_tables_changed(front: Portico, ana: Visitor) -> None:
     for step in (["0004"], []):  # back, and to the newest again
         command = [sys.executable, "manage.py", "migrate", "-v0", "agents", *step]

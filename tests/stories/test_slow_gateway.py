@@ -106,6 +106,7 @@ def test_approvals_sent_at_once_hold_no_thread_and_cost_nobody_a_turn(
     assert desk < 2 * desk_alone and waiting < 2 * item_alone
 
 
+@pytest.mark.soak
 def test_several_that_are_answered_at_once_do_not_wait_for_each_other(
     late: Portico, bo: Visitor, trouble: Embedded
 ) -> None:
@@ -124,6 +125,7 @@ def test_several_that_are_answered_at_once_do_not_wait_for_each_other(
     assert all(decisions(late, call) == [("approved", "confirmed")] for call in calls)
 
 
+@pytest.mark.soak
 def test_an_approval_waits_for_an_answer_that_comes_to_nothing_and_is_sent(
     late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded
 ) -> None:
@@ -137,6 +139,7 @@ def test_an_approval_waits_for_an_answer_that_comes_to_nothing_and_is_sent(
     assert sent(trouble, call) == 1
 
 
+@pytest.mark.soak
 def test_a_rejection_within_the_pause_wins_however_slow_the_gateway_is(
     late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded
 ) -> None:
@@ -203,6 +206,7 @@ def test_the_end_of_the_process_says_of_each_approval_what_is_known_of_it(own_ga
     portico.close()
 
 
+@pytest.mark.soak
 def test_a_locked_database_keeps_no_process_from_ending_and_nothing_is_sent_after_that(own_gateway: Embedded) -> None:
     portico = Portico(own_gateway.url, APPROVAL_HOLD="5").start()
     bo = arrived(portico, BO)

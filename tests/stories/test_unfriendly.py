@@ -159,6 +159,7 @@ def test_behind_a_proxy_it_is_the_address_that_the_proxy_names(server: Portico, 
     eventually(lambda: ana.gets("/agents/", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 200)
 
 
+@pytest.mark.soak
 def test_who_is_slow_is_not_waited_for(server: Portico, ana: Visitor, line: Line) -> None:
     """All kinds at once: each is ended in its time, whatever trickles."""
     twelve_megabytes = b"message=" + b"x" * 12 * 1024**2
