@@ -141,8 +141,9 @@ def _controls(text: str) -> Iterator[int]:
     for found in _SUSPECT.finditer(text):
         character = found[0]
         is_hiding = bool(_IS_IGNORABLE.match(character)) or unicodedata.category(character) in _CONTROLS
-        if is_hiding and not _is_joint(character, text[: found.start()][-1:], text[found.end() : found.end() + 1]):
-            yield found.start()
+        at = found.start()
+        if is_hiding and not _is_joint(character, text[max(at - 1, 0) : at], text[at + 1 : at + 2]):
+            yield at
 
 
 def _is_joint(character: str, before: str, after: str) -> bool:
