@@ -17,38 +17,12 @@ from tests.stories.approving import ANA, BO, OLU, SOON, held, live_page, open_pa
 from tests.stories.following import eventually
 from tests.stories.test_bulk import posts, ticked
 from tests.stories.test_holding import arrived, post, sent
-from tests.stories.test_holds_late import database, decisions, unsent
+from tests.stories.test_holds_late import HOLD, ana, bo, database, decisions, late, trouble, unsent
 
-HOLD = 1.0  # seconds
+__all__ = ["ana", "bo", "late", "trouble"]  # fixtures
+
 LATE = 0.6  # seconds that every answer of the gateway takes
 AT_ONCE = 60
-
-
-@pytest.fixture(scope="module")
-def trouble() -> Iterator[Embedded]:
-    with Embedded.start() as embedded:
-        yield embedded
-
-
-@pytest.fixture(scope="module")
-def late(trouble: Embedded) -> Iterator[Portico]:
-    server = Portico(trouble.url, APPROVAL_HOLD=str(HOLD)).start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def bo(late: Portico) -> Iterator[Visitor]:
-    visitor = arrived(late, BO)
-    yield visitor
-    visitor.session.close()
-
-
-@pytest.fixture
-def ana(late: Portico) -> Iterator[Visitor]:
-    visitor = arrived(late, ANA)
-    yield visitor
-    visitor.session.close()
 
 
 @contextmanager
