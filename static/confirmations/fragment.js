@@ -120,8 +120,18 @@ export function retellHold(section, row) {
   section.focus({ preventScroll: true })
 }
 
-/** Put `fresh` where `old` is: what was typed, the caret, the focus and what was unfolded stay, and Reject where it was. Never between the
-    press of a button and its release, which would swallow the click, nor before an answer that was sent from it has come back. */
+/** While a call still waits: what was said of an answer to it is said until the next one. */
+function keepSaid(old, fresh) {
+  const [before, now] = [old, fresh].map(section => section.querySelector("[data-answering]:has([data-give])"))
+  if (!before || !now) return
+  const failure = before.querySelector(":scope > [role=alert]")
+  if (failure && !now.querySelector(":scope > [role=alert]")) now.prepend(failure)
+  now.querySelector("[data-said]").textContent = before.querySelector("[data-said]").textContent
+}
+
+/** Put `fresh` where `old` is: what was typed, what was said of an answer, the caret, the focus and what was unfolded stay, and Reject
+    where it was. Never between the press of a button and its release, which would swallow the click, nor before an answer that was sent
+    from it has come back. */
 export async function replaceKeeping(old, fresh) {
   await lifted
   await answered(old)
@@ -138,6 +148,7 @@ export async function replaceKeeping(old, fresh) {
   }
   const open = [...old.querySelectorAll("details")].map(details => details.open)
   fresh.querySelectorAll("details").forEach((details, index) => (details.open = open[index] ?? details.open))
+  keepSaid(old, fresh)
   fresh.querySelector("[data-comparison]")?.replaceChildren(...(old.querySelector("[data-comparison]")?.childNodes ?? []))
   const name = focused && nameOf(focused)
   const aim = aimOf(old)

@@ -66,7 +66,7 @@ function look() {
   if (strip.hidden === Boolean(isSaid)) keepingAim(() => show(strip, Boolean(isSaid)))
   // A page that never was live is as it was loaded, perhaps behind a proxy that lets no socket through.
   if (isSaid && line.wasThere && age >= OFF_AFTER) switchOff()
-  else if (document.querySelector("[data-off]")) switchOn()
+  else switchOn()
 }
 
 document.addEventListener("confirmations:line", ({ detail }) => {

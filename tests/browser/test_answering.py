@@ -304,6 +304,7 @@ def test_a_rejection_that_fails_is_said_though_its_panel_changed_or_another_call
     call_of(bo, call).get_by_role("button", name="Claim").click()
     expect(row).to_contain_text("looks into it")
     on_its_way.pop().abort()
+    expect(call_of(olu, call)).to_contain_text("is looking into this")  # it waited for the answer to come back
     expect(call_of(olu, call).get_by_role("alert")).to_have_text("Your answer could not be sent. Please try again.")
     expect(call_of(olu, call).get_by_label("Reason")).to_have_value("no")
 
