@@ -19,6 +19,7 @@ def asked(page: Page, words: str) -> None:
     page.get_by_role("textbox", name="Message").fill(words)
     page.get_by_role("textbox", name="Message").press("Enter")
     expect(page.get_by_text("Waiting for a decision")).to_be_visible()
+    page.wait_for_load_state()  # scripts and all
 
 
 def fits(page: Page) -> bool:
