@@ -14,6 +14,7 @@ from confirmations.hub import decided
 from confirmations.items import hash_as_shown, hash_of, state_of
 from confirmations.models import FirstApproval, Hold
 from confirmations.record import Evidence, Kind, record
+from confirmations.threads import WRITING, blocks
 from confirmations.turns import NotTaken, alone
 from gateway import Confirmation
 from gateway.errors import NotFound
@@ -38,14 +39,16 @@ def answer(by: Answerer, confirmation_id: str, given: Given) -> Outcome:
                 asked = as_held(by, asked, given)
             if state_of(asked) == "waiting":
                 check(by, asked, given)
-                if given.approve:
-                    return _approve(by, asked, given, turn)
-                _take_back(by, asked)
+                if not given.approve:
+                    _take_back(by, asked)
+                elif kept := _kept(by, asked, given):
+                    return kept
             return decide(by, asked, given, turn)
     finally:
         decided(by.identity.gateway, confirmation_id)
 
 
+@blocks(WRITING)
 def check(by: Answerer, asked: Confirmation, given: Given) -> None:
     """Raises NotTaken. That a call changed holds back an approval alone: a rejection is safe, whatever it is of."""
     if given.approve and given.seen and given.seen != hash_as_shown(asked):
@@ -68,7 +71,9 @@ def check(by: Answerer, asked: Confirmation, given: Given) -> None:
             raise NotTaken(" · ".join(missing), 400)
 
 
-def _approve(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outcome:
+@blocks(WRITING)
+def _kept(by: Answerer, asked: Confirmation, given: Given) -> Outcome | None:
+    """What is said of an approval that is not sent yet; None when it is to be sent at once."""
     hold = holds.open_hold(by.identity.gateway, asked.id)
     if hold is not None:
         who = "You have" if hold.user_id == by.user.pk else f"{shown(hold.user.distinct_name)} has"
@@ -78,7 +83,7 @@ def _approve(by: Answerer, asked: Confirmation, given: Given, turn: int) -> Outc
         return _not_yet(asked, "Your approval is kept. It is sent when another person approves this call as well.")
     seconds = holds.seconds_for(asked, by)
     if not seconds:
-        return decide(by, asked, given, turn)
+        return None
     holds.keep(by, asked, given, seconds)
     sentence = f"Approved: {shown(asked.tool)}. It is sent in {seconds:g} seconds, unless you cancel it."
     return replace(_not_yet(asked, sentence), is_kept=True)
@@ -116,6 +121,7 @@ def _is_first(by: Answerer, asked: Confirmation, given: Given) -> bool:
     return True
 
 
+@blocks(WRITING)
 def _take_back(by: Answerer, asked: Confirmation) -> None:
     """A rejection by anyone undoes approvals that the gateway has not heard of."""
     hold = holds.open_hold(by.identity.gateway, asked.id)

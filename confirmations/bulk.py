@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from asgiref.sync import async_to_sync
-from django.db import connection
 
 from accounts.characters import shown
 from confirmations.answering import answer
@@ -17,10 +15,10 @@ from confirmations.decisions import Answerer, Given, Sort, sort_of
 from confirmations.detail import text_under
 from confirmations.identity import NameBook
 from confirmations.items import Names, hash_as_shown, hash_of
-from confirmations.threads import in_thread
 from confirmations.turns import NotTaken
 from gateway import Confirmation, Risk
 from gateway.errors import GatewayError, SignedOut
+from gateway.waiting import unblocked
 
 MOST = 25
 NOT_ANSWERED = "Not answered: your session ended before it. Please sign in again."
@@ -147,13 +145,9 @@ def answer_each(
 
 
 async def _answer_all(by: Answerer, given: Mapping[Chosen, Given]) -> list[Told | None]:
-    """In threads that know this loop: what they keep, its tasks send. Each is answered, whatever another raises."""
-    threads = ThreadPoolExecutor(len(given), thread_name_prefix="confirmations-bulk")
-    answering = [asyncio.create_task(in_thread(threads, _answer, by, one, given[one])) for one in given]
-    try:
-        await asyncio.wait(answering)
-    finally:
-        threads.shutdown(wait=False)
+    """Without a thread for each. Each is answered, whatever another raises."""
+    answering = [asyncio.create_task(unblocked(_answer, by, one, given[one])) for one in given]
+    await asyncio.wait(answering)
     return [one.result() for one in answering]
 
 
@@ -165,6 +159,4 @@ def _answer(by: Answerer, one: Chosen, given: Given) -> Told | None:
         return None
     except GatewayError as exc:
         return Told(one.id, exc.message, "warning")
-    finally:
-        connection.close()  # its thread ends with it
     return Told(one.id, shown(outcome.sentence), outcome.tone, outcome.is_kept)

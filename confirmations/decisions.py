@@ -29,6 +29,7 @@ from confirmations.items import (
 )
 from confirmations.models import FirstApproval
 from confirmations.record import Evidence, Kind, record
+from confirmations.threads import WRITING, blocks
 from confirmations.turns import LOOK_AGAIN, NotTaken, note, write
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
@@ -181,6 +182,7 @@ class Decided:
         """What whoever answered reads of it."""
         return self.doubt or self.outcome
 
+    @blocks(WRITING)
     def write(self) -> None:
         """Record it; to be done in one transaction with what says that it was."""
         _record(self)

@@ -115,6 +115,7 @@ def _take(gateway: str, confirmation_id: str) -> int | None:
     return row.pk
 
 
+@blocks(WRITING)
 def note(turn: int, user: User, call: Evidence, *, approve: bool, reason: str, seen: str) -> None:
     """Say what is about to be sent. Raises Busy when the right to it was lost to somebody who took this for dead."""
     facts = {name: storable(text) for name, text in asdict(call).items()}
@@ -133,6 +134,7 @@ def write(turn: int, record_it: Callable[[], None]) -> None:
         raise
 
 
+@blocks(WRITING)
 def _write_once(turn: int, record_it: Callable[[], None]) -> None:
     """Whether it is recorded stands in the same transaction: the answer of a commit may be lost."""
     with transaction.atomic():
