@@ -47,6 +47,8 @@ from gateway import deep
 Part = dict[str, Any]
 FOOT = ("state", "others", "usage", "sloppy", "shortened")  # kinds that stand below the answer, in this order
 LARGEST_VALUE = 1_000_000  # characters of JSON that one value of an agent may have, to be kept whole
+DEEPEST_VALUE = 500  # levels: whoever keeps or shows a value goes down into it, and Python gives up at a thousand
+TOO_DEEP = "This is nested too deeply to be kept."
 MOST_OTHERS = 500  # events without a place of their own that are kept; all are counted
 
 
@@ -295,7 +297,9 @@ def kept(value: object) -> object:
     try:
         text = as_json(value)
     except RecursionError:
-        return "This is nested too deeply to be kept."
+        return TOO_DEEP
+    if text.count("[") + text.count("{") > DEEPEST_VALUE and deep.levels_of(value) > DEEPEST_VALUE:
+        return TOO_DEEP
     if len(text) <= LARGEST_VALUE:
         return value
     return f"{text[:LARGEST_VALUE]}\n… {len(text) - LARGEST_VALUE} more characters were not kept"

@@ -73,7 +73,7 @@ def dumps(value: Any, *, sort_keys: bool = False, indent: int | None = None) -> 
             return json.dumps(value, sort_keys=sort_keys, separators=separators, indent=indent, ensure_ascii=False)
         except RecursionError:
             pass
-    if indent is not None and folded(value, lambda _: 0, lambda _, within: 1 + max(within, default=0)) > INDENTED:
+    if indent is not None and levels_of(value) > INDENTED:
         indent = None
     return "".join(_written(value, sort_keys, indent))
 
@@ -138,6 +138,11 @@ def folded(value: Any, leaf: Callable[[Any], T], node: Callable[[Any, list[T]], 
             if open_nodes:
                 open_nodes[-1][2].append(node(holder, results))
     return whole[0]
+
+
+def levels_of(value: Any) -> int:
+    """How deep it is nested."""
+    return folded(value, lambda _: 0, lambda _, within: 1 + max(within, default=0))
 
 
 def _float(text: str) -> float:

@@ -13,6 +13,7 @@ from ag_ui.core import Event
 
 from agents import fields, interrupts, pieces, readable
 from agents.answer import Answer
+from agents.increments import Kept, merged
 from agents.transcript import as_messages, tool_part
 from confirmations.bulk import _facts
 from confirmations.comparison import compared
@@ -199,3 +200,36 @@ def test_a_patch_of_what_was_written_twice_leaves_what_it_means() -> None:
     )
     page = laid_out(words("".join(answer.snapshot().pieces)))
     assert '{"k":3,"z":1.50}' in page
+
+
+DEEP = "[" * 150 + "]" * 150  # in an event nobody may nest much deeper; in a patch it stands wherever the last one ended
+
+
+@pytest.mark.parametrize("number", ["1.50", "1"])
+@pytest.mark.parametrize(
+    ("snapshot", "delta"),
+    [
+        ('{"type":"STATE_SNAPSHOT","snapshot":%s}', '{"type":"STATE_DELTA","delta":[%s]}'),
+        (
+            '{"type":"ACTIVITY_SNAPSHOT","messageId":"m","activityType":"PLAN","content":%s}',
+            '{"type":"ACTIVITY_DELTA","messageId":"m","activityType":"PLAN","patch":[%s]}',
+        ),
+    ],
+)
+def test_what_patches_nest_ever_deeper_costs_nothing_else(snapshot: str, delta: str, number: str) -> None:
+    answer, kept = Answer("a1"), Kept()
+    told = [snapshot % f'{{"z":{number},"a":{DEEP}}}', '{"type":"TEXT_MESSAGE_CONTENT","messageId":"t","delta":"Kept"}']
+    for levels in range(150, 2000, 150):
+        place = "/a" + "/0" * (levels - 1) + "/-"
+        told.append(delta % f'{{"op":"add","path":"{place}","value":{DEEP}}}')
+    saves: list[tuple[int, int, Any]] = []
+    for event in events_of(*told):
+        answer.feed([event])
+        if save := kept.save(answer.parts()):
+            kept.has(save)
+            saves.insert(0, (save.number, save.builds_on, json.loads(save.changes)))
+    answer.break_off()
+    page = words("".join(pieces.of_answer(json.loads(json.dumps(answer.parts())), "a1")))
+    assert "Kept" in page
+    assert "This is nested too deeply to be kept." in page
+    assert merged(saves) is not None
