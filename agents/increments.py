@@ -143,7 +143,7 @@ def _changes_of_value(key: str, path: Path, before: Any, after: Any) -> Iterator
     match before, after:
         case str(), str():
             yield from _changes_of_text(key, path, before, after)
-        case dict(), dict() if len(path) < DEEPEST:
+        case dict(), dict() if len(path) < DEEPEST and not _is_in_other_order(before, after):
             for name in before.keys() - after.keys():
                 yield ["drop", key, [*path, name]]
             for name, value in after.items():
@@ -158,8 +158,14 @@ def _changes_of_value(key: str, path: Path, before: Any, after: Any) -> Iterator
                 yield from _changes_of_value(key, [*path, number], one, other)
             if len(after) > len(before):
                 yield ["more", key, path, after[len(before) :]]
-        case _ if type(before) is not type(after) or before != after:
+        case _ if repr(before) != repr(after):  # to Python, 0.0 and -0.0 are the same, and so are [1] and [True]
             yield ["set", key, path, after]
+
+
+def _is_in_other_order(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether the keys stand otherwise than where those that are gone were left out, and new ones put at the end."""
+    stay = [name for name in before if name in after]
+    return list(after)[: len(stay)] != stay
 
 
 def _changes_of_text(key: str, path: Path, before: str, after: str) -> Iterator[Change]:

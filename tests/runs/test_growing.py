@@ -399,6 +399,31 @@ def test_what_was_saved_is_the_answer_whatever_came_and_whichever_saves_failed(
     assert (merged(rows) or []) == as_stored(answer)
 
 
+values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-1, 1), st.sampled_from([0.0, -0.0, 1.0, "", "pear", "pea", "spear"])
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@given(st.lists(values, min_size=2, max_size=5), st.sampled_from([0, increments.DEEPEST]))
+def test_a_value_that_changed_was_saved_to_the_letter(states: list[Any], levels: int) -> None:
+    """With its keys in their order, and numbers that are the same to Python alone."""
+    kept = Kept()
+    rows: list[tuple[int, int, Any]] = []
+    for value in states:
+        for _ in range(levels):
+            value = [value]  # noqa: PLW2901
+        if save := kept.save([{"kind": "state", "key": "state", "value": value}]):
+            kept.has(save)
+            rows.insert(0, (save.number, save.builds_on, json.loads(save.changes)))
+        [part] = merged(json.loads(json.dumps(rows))) or []
+        assert json.dumps(part["value"]) == json.dumps(value)
+
+
 def test_a_save_that_the_database_does_not_take_tears_nothing_that_comes_after_it(run: Run) -> None:
     answer, kept = Answer("agent"), Kept()
 
