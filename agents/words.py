@@ -51,7 +51,7 @@ def terms_of(asked: str) -> list[Term]:
     terms: list[Term] = []
     for run in _patterns().run.finditer(asked):
         words = list(_words_in(asked, *run.span()))
-        if len(words) > 1 and words[-2].end == words[-1].end:
+        if len(words) > 1 and words[-2].start < words[-1].start and words[-2].end == words[-1].end:
             words.pop()  # the last character by itself: there, others may follow it
         if words:
             terms.append(tuple(word.text for word in words))
@@ -80,8 +80,8 @@ def _words_in(text: str, start: int, end: int) -> Iterator[Word]:
     patterns = _patterns()
     for part in patterns.part.finditer(text, start, end):
         if part.lastgroup == "word":
-            if word := folded(part[0])[:LONGEST_WORD]:
-                yield Word(word, *part.span())
+            for word in patterns.run.findall(folded(part[0])):  # some characters are written out as several words
+                yield Word(word[:LONGEST_WORD], *part.span())
             continue
         found = (Word(folded(one[0]), *one.span()) for one in patterns.character.finditer(text, *part.span()))
         characters = [one for one in found if one.text]
