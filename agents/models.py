@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.increments import Broken, merged
+from agents.json_field import WrittenJSONField
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -107,14 +108,14 @@ class Run(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.RUNNING)
     problem = models.CharField(max_length=500, blank=True)  # a sentence for people
     detail = models.TextField(blank=True)  # what the agent wrote about it: untrusted
-    parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = WrittenJSONField(default=list)
     """The answer so far, in order: see `agents.transcript`.
 
     While the run is open the column is empty, and the answer is in its increments: whoever loads it has it of those.
     """
-    interrupts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    interrupts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = WrittenJSONField(default=list)
     """What the agent waited for in the end, and how it was answered: see `agents.interrupts`."""
-    resume: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    resume: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = WrittenJSONField(default=list)
     """The answers to an earlier run's interrupts that this one goes on with."""
     events = models.PositiveIntegerField(default=0)  # numbered events that followers were sent
     process = models.CharField(max_length=32, blank=True)  # that works on it, see `accounts.processes`
@@ -152,7 +153,7 @@ class Increment(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="increments", db_index=False)
     number = models.PositiveIntegerField()
     builds_on = models.PositiveIntegerField()  # the number of another one; 0: none
-    changes: models.JSONField[list[Any], list[Any]] = models.JSONField()
+    changes: models.JSONField[list[Any], list[Any]] = WrittenJSONField()
     """See `agents.increments`."""
 
     class Meta:

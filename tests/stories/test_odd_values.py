@@ -20,11 +20,12 @@ from django.db import models
 
 from accounts.drafts import LONGEST_PAGE, page_key
 from embedded import ids
+from gateway import deep
 from tests.embedded import Embedded
 from tests.portico import OFFERED, ROOT, Portico, Visitor, wait_until_up
 from tests.servers import postgres_server
 from tests.stories.approving import ANA, BO, held, words
-from tests.stories.following import run_of, watched
+from tests.stories.following import plain, run_of, watched
 
 NUL, HALF, LONG, ASTRAL = "a\0b", "a\ud800b", "x" * 5000, "\U0001f600" * 450
 TEXTS = [NUL, HALF, LONG, ASTRAL]
@@ -177,6 +178,35 @@ def test_an_answer_with_odd_values_is_kept(upstream: Embedded, bo: Visitor, end:
     assert "kept all the same" in words(bo.reads(page.url))
     assert bo.gets("/conversations/?q=kept").status_code == 200
     assert bo.gets("/conversations/export.json").status_code == 200
+
+
+ORDERED = '{"zeta":1,"al":{"street":-0.0,"no":1e+16},"b":[]}'  # shorter keys come first, where a database sorts them
+SHARED = [
+    f'{{"type":"STATE_SNAPSHOT","snapshot":{ORDERED}}}',
+    f'{{"type":"ACTIVITY_SNAPSHOT","messageId":"p","activityType":"PLAN","content":{ORDERED}}}',
+    f'{{"type":"CUSTOM","name":"mood","value":{ORDERED}}}',
+    f'{{"type":"SUBAGENT_FINISHED","subagentRunId":"s","result":{ORDERED}}}',
+]
+
+
+def test_values_and_forms_are_read_back_in_the_order_in_which_they_were_written(
+    upstream: Embedded, bo: Visitor
+) -> None:
+    fields = {name: {"type": "string", "title": name.title()} for name in ("street", "zip", "a")}
+    ask = {"id": "i", "reason": "form", "responseSchema": {"type": "object", "properties": fields}}
+    end = {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "outcome": {"type": "interrupt", "interrupts": [ask]}}
+    told = ['{"type":"RUN_STARTED","threadId":"t","runId":"r"}', *SHARED, json.dumps(end)]
+    body = "".join(f"data: {line}\n\n" for line in told)
+    says(upstream, f"agents/{ids.ECHO}/invoke", body, method="POST", content_type="text/event-stream")
+    page = bo.posts(f"/agents/{ids.ECHO}/", message="hello")
+    live, status = watched(bo, run_of(page.text))
+    assert status == "asking"
+    shown = plain(deep.dumps(deep.loads(ORDERED), indent=2))
+    for seen in (live, plain(bo.reads(page.url))):
+        assert seen.count(shown) == len(SHARED)
+        assert seen.index("Street") < seen.index("Zip") < seen.rindex("A")
+    saved = bo.gets(page.url.removeprefix(bo.portico.url) + "export.json").text
+    assert ORDERED in saved.replace(" ", "")
 
 
 PAGES = (

@@ -202,7 +202,7 @@ def test_a_patch_of_what_was_written_twice_leaves_what_it_means() -> None:
     assert '{"k":3,"z":1.50}' in page
 
 
-DEEP = "[" * 150 + "]" * 150  # in an event nobody may nest much deeper; in a patch it stands wherever the last one ended
+DEEP = "[" * 150 + "]" * 150  # no event may nest much deeper; a patch puts it where the last one ended
 
 
 @pytest.mark.parametrize("number", ["1.50", "1"])
