@@ -19,21 +19,26 @@ import uvloop
 STAMP = re.compile(rb"(\d{10}\.\d{6}) \.")
 
 
-async def follow(session: aiohttp.ClientSession, wanted: dict[str, Any], opened: asyncio.Semaphore) -> list[float]:
+async def lateness(response: aiohttp.ClientResponse) -> list[float]:
+    """Milliseconds between the agent's sending and our reading, for each delta; several may come in one event."""
     late: list[float] = []
     rest = b""
+    async for chunk in response.content.iter_any():
+        now = time.time()
+        *frames, rest = (rest + chunk).split(b"\n\n")
+        for frame in frames:
+            if b"event: block" not in frame:  # which has the same text once more
+                late += [1000 * (now - float(stamp)) for stamp in STAMP.findall(frame)]
+    return late
+
+
+async def follow(session: aiohttp.ClientSession, wanted: dict[str, Any], opened: asyncio.Semaphore) -> list[float]:
     async with session.request(
         wanted["method"], wanted["url"], headers=wanted["headers"], data=wanted.get("body")
     ) as response:
         response.raise_for_status()
         opened.release()
-        async for chunk in response.content.iter_any():
-            now = time.time()
-            *frames, rest = (rest + chunk).split(b"\n\n")
-            for frame in frames:
-                if b"event: block" not in frame:  # which has the same text once more
-                    late += [1000 * (now - float(stamp)) for stamp in STAMP.findall(frame)]
-    return late
+        return await lateness(response)
 
 
 async def main() -> None:

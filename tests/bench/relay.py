@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import statistics
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +13,12 @@ import aiohttp
 
 from embedded import ids
 from tests.bench import UNBOUNDED
+from tests.bench.followers import lateness
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 
 ROUNDS = 20
 PACE = {"rate": 50, "count": 50, "size": 20, "wait": 0.5}  # a second of deltas; followers are there before the first
-STAMP = re.compile(rb'"delta": ?"(\d+\.\d{6}) ')
 
 
 def measure() -> Iterator[dict[str, Any]]:
@@ -86,14 +85,3 @@ async def followed(url: str, run: str, visitor: Visitor) -> list[float]:
         session.get(f"{url}/runs/{run}/events/") as response,
     ):
         return await lateness(response)
-
-
-async def lateness(response: aiohttp.ClientResponse) -> list[float]:
-    """Milliseconds between the agent's sending and our reading, for each delta of a stream."""
-    seen: list[float] = []
-    rest = b""
-    async for chunk in response.content.iter_any():
-        now = time.time()
-        *frames, rest = (rest + chunk).split(b"\n\n")
-        seen += [1000 * (now - float(stamp)) for frame in frames for stamp in STAMP.findall(frame)]
-    return seen
