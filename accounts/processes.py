@@ -172,9 +172,9 @@ def _is_near(process: Process) -> bool:
 
 
 def is_silent(process: Process) -> bool:
-    """Whether nobody has heard of it for too long, as of the last look."""
+    """Whether nobody has heard of it for too long, as of the last look; False of one of which the system knows."""
     heard = _heard.get(process.pk)
-    return heard is not None and _looked - heard[1] > SILENT
+    return heard is not None and _looked - heard[1] > SILENT and not _is_near(process)
 
 
 def states_of(ids: Iterable[str]) -> dict[str, State]:
@@ -187,7 +187,7 @@ def states_of(ids: Iterable[str]) -> dict[str, State]:
 def _state_of(process: Process) -> State:
     if is_gone(process):
         return "gone"
-    return "silent" if is_silent(process) and not _is_near(process) else "alive"
+    return "silent" if is_silent(process) else "alive"
 
 
 def others_alive() -> list[Process]:

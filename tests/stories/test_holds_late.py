@@ -299,6 +299,34 @@ def test_what_lives_on_this_machine_is_not_given_up_for_its_silence(
     assert state_of("never seen") == "gone"
 
 
+@pytest.mark.django_db
+def test_approvals_that_a_process_on_this_machine_has_in_hand_are_not_given_up_for_its_silence(
+    monkeypatch: pytest.MonkeyPatch, bea: User, other: subprocess.Popen[bytes]
+) -> None:
+    monkeypatch.setattr(processes, "SILENT", 0.2)
+    processes.forget_heard()
+    here = Process.objects.create(pk="here", place=processes.this_process().place, pid=other.pid)
+    elsewhere = Process.objects.create(pk="elsewhere", place="another machine", pid=other.pid)
+    for number, process in enumerate((here, elsewhere)):
+        old(bea, Hold.State.WAITING, number, process=process)
+        call = {"gateway": bea.gateway, "confirmation_id": f"answered {number}"}
+        Answering.objects.create(**call, process=process, since=timezone.now())
+
+    def left() -> list[Hold]:
+        processes.listen()
+        return [hold for hold, _ in holds.left()]
+
+    assert left() == []
+    eventually(lambda: [hold.process for hold in left()] == [elsewhere])
+    turns.bury_dead()
+    assert [turn.process for turn in Answering.objects.all()] == [here]
+    other.kill()
+    other.wait()
+    eventually(lambda: len(left()) == 2)
+    turns.bury_dead()
+    assert not Answering.objects.exists()
+
+
 def old(user: User, state: Hold.State, days: int, **facts: object) -> Hold:
     ended = Now() - timedelta(days=days)
     return Hold.objects.create(
