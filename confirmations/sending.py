@@ -15,7 +15,7 @@ from confirmations.answering import cancel
 from confirmations.decisions import Answerer
 from confirmations.models import Hold
 from confirmations.standing import held
-from confirmations.turns import NotTaken
+from gateway.errors import GatewayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,6 @@ def cancel_each(by: Answerer, ids: Collection[str]) -> tuple[int, int]:
     for confirmation_id in ids:
         try:
             cancel(by, confirmation_id)
-        except NotTaken:
+        except GatewayError:  # whatever is the matter with one, the others are about to be sent
             late += 1
     return len(ids) - late, late

@@ -13,6 +13,7 @@ from tests.portico import Portico, Visitor
 from tests.stories.approving import ANA, BO, held, resolved_elsewhere, words
 from tests.stories.following import eventually
 from tests.stories.test_bulk import posts, ticked
+from tests.stories.test_confirmations_trouble import base
 
 Arriving = Callable[[str], Visitor]
 PAGES = ("/confirmations/", "/confirmations/{}/", "/confirmations/history/", "/confirmations/{}/compare/")
@@ -88,6 +89,18 @@ def test_nobody_cancels_what_another_person_approved(come: Arriving, gateway: Em
     assert fields(bo.reads("/confirmations/")) == [call]
     eventually(lambda: call in gateway.report()["ran"])
     eventually(lambda: bar(bo.reads("/confirmations/")) == "")
+
+
+def test_one_that_cannot_be_cancelled_keeps_no_other_from_being_cancelled(come: Arriving, gateway: Embedded) -> None:
+    bo, ana = come(BO), come(ANA)
+    theirs, mine = (held(gateway, ANA, tool, agent="File manager", n=3) for tool in ("move", "copy"))
+    ana.posts(f"/confirmations/{theirs}/confirm/")
+    bo.posts(f"/confirmations/{mine}/confirm/")
+    gateway.dial(fail={"path": f"/api/v1/{base(gateway)}/{theirs}", "method": "GET", "status": 503})
+    assert "1 approval was cancelled and not sent. It was too late for 1." in words(
+        cancels(bo, call=[theirs, mine]).text
+    )
+    assert bar(bo.reads("/confirmations/")) == ""
 
 
 def test_several_approved_at_once_are_one_line_and_cancelled_at_once(come: Arriving, gateway: Embedded) -> None:
