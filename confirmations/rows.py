@@ -90,7 +90,7 @@ def row_of(
         state=state,
         verdict=verdict,
         notes=notes,
-        held_by=standing.hold.person if standing and standing.hold and standing.hold.state != "cancelled" else "",
+        held_by=standing.hold.person if standing and standing.hold and standing.hold.is_on_its_way else "",
         version=version_of(confirmation, names, state, verdict, standing),
     )
 
@@ -103,6 +103,7 @@ def notes_of(standing: Standing, me: str, asker: str) -> tuple[str, ...]:
             "waiting": "about to be sent",
             "sending": "being sent",
             "cancelled": f"not sent. {hold.why[:1].upper()}{hold.why[1:]}",
+            "unknown": "not known to have arrived",
         }
         found.append(f"Approved by {hold.named(me, asker)}, {words[hold.state]}")
     if standing.first:

@@ -39,12 +39,16 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Held(By):
-    """An approval that was not sent: not yet, or never."""
+    """An approval that the gateway is not known to have taken: not yet, or never."""
 
-    state: Literal["waiting", "sending", "cancelled"]
+    state: Literal["waiting", "sending", "cancelled", "unknown"]
     given_at: datetime
     sends_at: datetime
-    why: str  # it was cancelled, without a full stop
+    why: str  # it was cancelled, or is not known to have arrived: without a full stop
+
+    @property
+    def is_on_its_way(self) -> bool:
+        return self.state in ("waiting", "sending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def standings(gateway: str, calls: Collection[Confirmation]) -> dict[str, Standi
     found = {
         confirmation_id: Standing(hold=held(hold))
         for confirmation_id, hold in last.items()
-        if hold.state != Hold.State.SENT
+        if hold.state != Hold.State.SENT or hold.why
     }
     for claim in Claim.objects.filter(**rows, until__gt=Now()).select_related("user"):
         now = found.get(claim.confirmation_id, Standing())
@@ -91,6 +95,8 @@ def held(hold: Hold) -> Held:
     if hold.state == Hold.State.SENDING:
         return Held(*by, "sending", hold.given_at, hold.sends_at, "")
     why = shown(hold.why)
+    if hold.state == Hold.State.SENT:
+        return Held(*by, "unknown", hold.given_at, hold.sends_at, why)
     if hold.state == Hold.State.WAITING and not (why := why_left(hold)):
         return Held(*by, "waiting", hold.given_at, hold.sends_at, "")
     return Held(*by, "cancelled", hold.given_at, hold.sends_at, why)

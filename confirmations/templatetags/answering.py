@@ -54,7 +54,7 @@ def what_is_possible(context: Context, item: Item) -> May:
         may.reject = may.sends_in is not None  # a rejection by anyone stops an approval that is kept
         may.take_over = user.reviews_a_tenant
         may.notes.append(f"{claim.name} is looking into this until {claim.until:%H:%M:%S} UTC.")
-    if needs_two(item.risk):
+    if needs_two(item.risk) and not (standing.hold and standing.hold.is_on_its_way):
         _two(may, item, standing, me)
     if item.time_left == "0:00":
         may.approve = may.reject = may.claim = False
@@ -75,9 +75,14 @@ def approval_in_vain(context: Context, item: Item) -> str:
     assert isinstance(user, User)
     hold = item.standing.hold if item.standing else None
     if hold and hold.person == user.gateway_id:
-        if hold.state == "cancelled":
-            return f"Your approval was cancelled before it was sent: {hold.why}."
-        return "" if item.state == "approved" else "Your approval had not been sent, and is not sent any more."
+        match hold.state:
+            case "cancelled":
+                return f"Your approval was cancelled before it was sent: {hold.why}."
+            case "waiting" if item.state != "approved":
+                return "Your approval had not been sent, and is not sent any more."
+            case "unknown" if item.state != "approved":
+                return f"What became of your approval: {hold.why}."
+        return ""
     if item.state in ("rejected", "stopped") and is_first_approval_of(user, item.id):
         return "Your approval, the first of two, was not sent."
     return ""
@@ -91,6 +96,10 @@ def _hold(may: May, standing: Standing, me: str) -> None:
     if hold.state == "cancelled":
         whose = "Your" if hold.person == me else f"{hold.name}'s"
         may.warning = f"{whose} approval was cancelled before it was sent: {hold.why}."
+        return
+    if hold.state == "unknown":
+        mine = f"Your approval may not have arrived. {hold.why}."
+        may.warning = mine if hold.person == me else f"{who} approved this, and it is not known whether that arrived."
         return
     may.approve = may.claim = False
     may.cancel = hold.person == me and hold.state == "waiting"

@@ -14,10 +14,16 @@ from threading import Timer
 
 import pytest
 from django.db.models.functions import Now
+from django.template import Context
+from pytest_django import Settings
 
+from accounts import processes
 from accounts.models import User
-from confirmations.models import Hold
+from confirmations.items import Names, item_of
+from confirmations.models import FirstApproval, Hold
+from confirmations.standing import HOLD as KIND
 from confirmations.standing import standings
+from confirmations.templatetags.answering import May, what_is_possible
 from gateway import Confirmation, Person
 from tests.embedded import Embedded
 from tests.portico import BOTH, ROOT, Portico, Visitor
@@ -175,7 +181,39 @@ def test_of_several_approvals_that_were_kept_the_last_one_counts() -> None:
     Hold.objects.create(**facts, state=Hold.State.CANCELLED, why="Bea took it back")
     assert standings(bea.gateway, [call])[call.id].hold is not None
     Hold.objects.create(**facts, state=Hold.State.SENT, why="The gateway did not say whether it arrived")
+    last = standings(bea.gateway, [call])[call.id].hold
+    assert last is not None and last.state == "unknown"
+    Hold.objects.create(**facts, state=Hold.State.SENT)
     assert standings(bea.gateway, [call]) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", [Hold.State.WAITING, Hold.State.SENDING])
+def test_the_first_of_two_approvals_is_not_offered_back_once_the_second_one_is_on_its_way(
+    settings: Settings, state: Hold.State
+) -> None:
+    settings.APPROVAL_TWO_PEOPLE = ["high"]
+    bea, cem = (
+        User.objects.refresh("http://gateway.example", Person(name, f"{name}@example.com", name, "acme", ()))
+        for name in ("Bea", "Cem")
+    )
+    call = Confirmation("call-1", "delete_file", {}, "high", datetime(2026, 3, 1, tzinfo=UTC), "u2")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def may(user: User) -> May:
+        standing = standings(bea.gateway, [call])[call.id]
+        item = item_of(call, Names(), limit=300, now=now, standing=standing)
+        return what_is_possible(Context({"user": user}), item)
+
+    facts = {"gateway": bea.gateway, "confirmation_id": call.id}
+    FirstApproval.objects.create(**facts, user=bea)
+    assert may(bea).cancel and may(bea).is_first and not may(cem).cancel
+    with processes.in_hand(KIND, *facts.values()):
+        Hold.objects.create(
+            **facts, user=cem, tool=call.tool, state=state, sends_at=Now(), process=processes.this_process()
+        )
+        assert not may(bea).cancel and not any("another person" in note for note in may(bea).notes)
+        assert may(cem).cancel == (state == Hold.State.WAITING) and not may(cem).is_first
 
 
 @pytest.fixture

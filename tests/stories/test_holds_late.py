@@ -189,13 +189,18 @@ def test_who_signs_in_reads_of_an_approval_that_was_not_sent(late: Portico, bo: 
 @pytest.mark.parametrize("body", [{}, {"success": True}, {"success": True, "message": "OK"}])
 @pytest.mark.parametrize("how", ["confirm", "reject"])
 def test_an_answer_that_does_not_say_so_is_not_taken_for_a_success(
-    late: Portico, bo: Visitor, trouble: Embedded, how: str, body: dict[str, object]
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded, how: str, body: dict[str, object]
 ) -> None:
     call = held(trouble, ANA, "delete_file", agent="File manager", path="said nothing")
     trouble.dial(fail={"path": answering(call), "status": 200, "body": body})
     post(bo, bo.csrf_token(), call, how)
     eventually(lambda: decisions(late, call) == [("failed", "no answer")])
     assert "did not say whether your answer arrived" in words(bo.reads(HISTORY))
+    if how == "confirm":  # which nobody waited for: the item says it, to everybody, for as long as it waits
+        panels = [words(who.gets(f"/confirmations/{call}/", headers={"HX-Request": "true"}).text) for who in (bo, ana)]
+        assert "Your approval may not have arrived. The gateway did not say whether" in panels[0]
+        assert "Bo Adler (admin@example.com) approved this, and it is not known whether that arrived." in panels[1]
+        assert "Approved by you, not known to have arrived" in words(bo.gets(f"/confirmations/{call}/row/").text)
 
 
 def test_an_answer_whose_record_still_says_that_nobody_answered_is_not_known_to_have_arrived(
