@@ -71,8 +71,6 @@ def icon(request: HttpRequest, number: int) -> HttpResponse:
 
 def desk(request: SignedInRequest, item: Item | None = None, status: int = 200) -> HttpResponse:
     """The whole page, with an item open or none."""
-    for sentence in told_to(request.user):
-        messages.warning(request, sentence)
     identity = Identity.of(request.user, request.kept)
     wanted = Wanted.of(request.GET)
     problem = ""
@@ -84,6 +82,8 @@ def desk(request: SignedInRequest, item: Item | None = None, status: int = 200) 
         raise
     except GatewayError as exc:
         problem, status = exc.message, exc.status if item is None else status
+    for sentence in told_to(request.user):  # not before: who is signed out reads no message
+        messages.warning(request, sentence)
     now = now_of(identity)
     markup = {row.id: html for row, html in told}
     rows = wanted.in_order(row for row, _ in told if wanted.fits(row, now))

@@ -186,6 +186,20 @@ def test_who_signs_in_reads_of_an_approval_that_was_not_sent(late: Portico, bo: 
     assert "cancelled before it was sent" not in words(bo.reads("/profile/"))
 
 
+def test_whoever_is_signed_out_before_they_read_of_it_reads_of_it_after_signing_in(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    refused = {"status": 401, "body": {"error": "Unauthorized", "code": "TOKEN_EXPIRED", "message": "Token expired"}}
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="refused")
+    trouble.dial(fail={"path": "/api/v1/auth/me", **refused})
+    bo.posts(f"/confirmations/{call}/confirm/", page="/profile/")
+    eventually(lambda: any(kind == "cancelled" for kind, _ in decisions(late, call)))
+    trouble.dial(fail={"path": "/api/v1/stream/pending", **refused})
+    assert "/login/" in bo.gets("/confirmations/").url
+    landing = words(bo.signs_in(BO).text)
+    assert "Your approval of delete_file was cancelled before it was sent: the gateway no longer lets in" in landing
+
+
 @pytest.mark.parametrize("body", [{}, {"success": True}, {"success": True, "message": "OK"}])
 @pytest.mark.parametrize("how", ["confirm", "reject"])
 def test_an_answer_that_does_not_say_so_is_not_taken_for_a_success(
