@@ -16,7 +16,8 @@ from confirmations.decisions import Answerer, Given
 from confirmations.endings import tell_record
 from confirmations.identity import Identity, NameBook
 from confirmations.items import WITH_ITS_RUN, hash_of, state_of, verdict_of
-from confirmations.models import doubt_about, is_being_answered, with_its_reason
+from confirmations.models import doubt_about, with_its_reason
+from confirmations.turns import is_being_answered
 from gateway import Confirmation, clock
 from gateway.errors import GatewayError
 

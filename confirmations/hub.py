@@ -30,9 +30,10 @@ from confirmations.endings import tell_record
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOT_YOURS, State, state_of, unreadable_sentence, verdict_of
 from confirmations.listing import rows_of
-from confirmations.models import did_run, doubt_about, is_being_answered, with_its_reason
+from confirmations.models import did_run, doubt_about, with_its_reason
 from confirmations.rows import Row, finished
 from confirmations.threads import in_thread
+from confirmations.turns import is_being_answered
 from gateway import Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 from gateway.streams import Asked, ConfirmationEvents, Resolved, Unread

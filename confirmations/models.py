@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import Process
 from confirmations.items import WITH_ITS_RUN, doubt_of, state_of
 from gateway import Confirmation
-
-ANSWERED_WITHIN = timedelta(seconds=10)  # from the click to the record
 
 
 class Decision(models.Model):
@@ -231,9 +227,3 @@ def with_its_reason(gateway: str, record: Confirmation) -> Confirmation:
         gateway=gateway, confirmation_id=record.id, who=record.end_user, kind=Decision.Kind.STOPPED
     )
     return replace(record, reason=WITH_ITS_RUN) if stopped.exists() else record
-
-
-def is_being_answered(gateway: str, confirmation_id: str) -> bool:
-    """Whether somebody of Portico is answering it right now; a right to answer that a dead process left is none."""
-    since = timezone.now() - ANSWERED_WITHIN
-    return Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id, since__gt=since).exists()

@@ -178,6 +178,12 @@ def bury_dead() -> None:
                 )
 
 
+def is_being_answered(gateway: str, confirmation_id: str) -> bool:
+    """Whether somebody of Portico is answering it right now, or has and it is not recorded yet."""
+    turns = Answering.objects.filter(gateway=gateway, confirmation_id=confirmation_id).select_related("process")
+    return any(not _is_left(turn) for turn in turns)
+
+
 def _is_left(turn: Answering) -> bool:
     """Whether nobody sees to this answer any more, however long it takes."""
     process = turn.process

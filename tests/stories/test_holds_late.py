@@ -244,6 +244,8 @@ def test_an_answer_of_a_living_process_may_take_its_time() -> None:
         Answering.objects.update(since=timezone.now() - timedelta(hours=1))
         turns.bury_dead()
         assert Answering.objects.filter(pk=turn).exists()
+        assert turns.is_being_answered("http://gateway.example", "call-1")
+    assert not turns.is_being_answered("http://gateway.example", "call-1")
 
 
 @pytest.fixture
