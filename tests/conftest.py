@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.embedded import Embedded
-from tests.portico import OFFERED, Portico, Visitor
+from tests.portico import BOTH, OFFERED, Portico, Visitor
 
 
 class Pair(NamedTuple):
@@ -32,6 +32,13 @@ def pairs() -> Iterator[Callable[[str], Pair]]:
             return Pair(gateway, portico)
 
         yield pair
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Files that say `DIALECTS_DIFFER = False` are told in one dialect, and in the other when `make soak` is run."""
+    if "pair" in metafunc.fixturenames and not getattr(metafunc.module, "DIALECTS_DIFFER", True):
+        metafunc.definition.add_marker(pytest.mark.parametrize("pair", BOTH, indirect=True, scope="session"))
 
 
 @pytest.fixture(scope="session", params=["released", "guide"])

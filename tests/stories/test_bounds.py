@@ -21,6 +21,8 @@ from tests.embedded import Embedded
 from tests.portico import Portico, Visitor, empty_database
 from tests.stories.approving import ANA, BO
 
+DIALECTS_DIFFER = False
+
 
 @pytest.fixture
 def line(portico: Portico) -> Iterator[socket.socket]:

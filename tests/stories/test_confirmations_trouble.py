@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from embedded import ids
 from tests.embedded import Embedded
-from tests.portico import Portico, Visitor
+from tests.portico import BOTH, Portico, Visitor
 from tests.stories.approving import ANA, BO, GIL, SOON, connected, held, live_page, open_page, words
 from tests.stories.following import events_of, eventually, run_of
 
@@ -18,7 +18,7 @@ BACK = 35.0  # seconds in which a page has to be right again by itself
 TAKEN_BACK = "approval was cancelled before it was sent: the session that it was given in ended"
 
 
-@pytest.fixture(scope="module", params=["released", "guide"])
+@pytest.fixture(scope="module", params=BOTH)
 def shared(request: pytest.FixtureRequest) -> Iterator[tuple[Embedded, Portico]]:
     with Embedded.start(dialect=request.param) as embedded:
         server = Portico(embedded.url, DJANGO_SETTINGS_MODULE="tests.impatient", APPROVAL_HOLD="20").start()

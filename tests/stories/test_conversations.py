@@ -18,6 +18,8 @@ from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
 from tests.stories.following import eventually, plain, run_of, transcript, watched
 
+DIALECTS_DIFFER = False
+
 
 def said_back(visitor: Visitor, message: str) -> tuple[str, str]:
     """Have Echo say something: (path of the conversation, its page when the answer has ended)."""

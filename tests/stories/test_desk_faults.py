@@ -21,7 +21,7 @@ from tests.stories.following import eventually
 BACK = 35.0  # seconds in which a page has to be right again by itself
 
 
-@pytest.fixture(scope="module", params=["released", "guide"])
+@pytest.fixture(scope="module", params=BOTH)
 def frail(request: pytest.FixtureRequest) -> Iterator[Embedded]:
     with Embedded.start(dialect=request.param) as embedded:
         yield embedded
@@ -132,7 +132,6 @@ def by_way_of(visitor: Visitor, portico: Portico) -> Visitor:
     return other
 
 
-@pytest.mark.parametrize("frail", BOTH, indirect=True, scope="module")
 def test_processes_and_redis_may_die_under_an_open_desk(frail: Embedded) -> None:
     port = free_port()
     redis_url = f"redis://127.0.0.1:{port}/0"

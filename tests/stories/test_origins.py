@@ -15,6 +15,8 @@ from accounts.origins import is_own
 from tests.portico import Visitor
 from tests.stories.approving import cookies
 
+DIALECTS_DIFFER = False
+
 MALFORMED = [
     "http://[",
     "http://[::1",

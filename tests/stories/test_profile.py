@@ -16,6 +16,8 @@ from tests.embedded import Embedded
 from tests.portico import Portico
 from tests.stories.paging import Browser, Page
 
+DIALECTS_DIFFER = False
+
 ME = "/api/v1/auth/me"
 CHANGE = "/api/v1/auth/change-password"
 FIRST = "the first password"
