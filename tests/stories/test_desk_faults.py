@@ -159,7 +159,7 @@ def test_processes_and_redis_may_die_under_an_open_desk(frail: Embedded) -> None
             with redis_server(port):
                 eventually(lambda: all(visitor.gets("/readyz").ok for visitor in (here, there)), BACK)
                 here.posts("/logout/")
-                assert page.closes() == 4401
+                assert page.closes(BACK) == 4401  # the other process may not have found Redis again yet
         for visitor in (here, there):
             visitor.session.close()
 
