@@ -18,6 +18,7 @@ async function renew(bar) {
     const answer = await fetch(`/confirmations/sending/?${new URLSearchParams(of)}`, { headers: { "HX-Request": "true" } })
     if (!answer.ok || answer.headers.has("HX-Redirect")) return
     const [fresh] = elements(await answer.text())
+    if (bar.querySelector(".htmx-request")) return // the answer to it takes this place, and is followed by another look
     if (performance.now() < saidUntil && !bar.dataset.of) keepSaid(bar, fresh)
     if (!bar.contains(document.activeElement) || fresh.querySelector("button")) await replaceKeeping(bar, fresh)
     else leave(bar, fresh)

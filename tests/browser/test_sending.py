@@ -37,7 +37,13 @@ def test_one_bar_says_what_is_being_sent_and_a_key_cancels_all_of_it(come: Come,
     approves_with_keys(bo, 2)
     expect(bar).to_contain_text("2 approvals sending in")
     assert violations(bo) == []
-    bo.keyboard.press("c")
+    answers = []
+    bo.route("**/sending/cancel/", lambda route: answers.append((route, route.fetch())))
+    with bo.expect_response("**/sending/?*"):  # told by the socket before the answer comes
+        bo.keyboard.press("c")
+    bo.keyboard.press("j")
+    ((route, answer),) = answers
+    route.fulfill(response=answer)
     expect(bar).to_contain_text("2 approvals were cancelled and not sent.")
     expect(bo.get_by_text("not sent. Bo Adler")).to_have_count(2)
     assert set(waiting) <= set(demo_gateway.report()["held"])
