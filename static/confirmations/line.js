@@ -90,9 +90,10 @@ document.addEventListener("confirmations:ended", () => {
   switchOff()
 })
 
-/** What a reload would lose: a secret, and what was filled in for an agent. The rest of what is typed is kept in this tab. */
-const isTyped = field => (field.type === "password" || field.closest("[data-answers]")) && field.value !== field.defaultValue
-const wouldLose = () => [...document.querySelectorAll("main input, main textarea")].some(isTyped)
+/** What a reload would lose: a secret, what was filled in for an agent or for several calls, the name of a tool. The rest of what is typed
+    is kept in this tab. */
+const UNKEPT = "[type=password], [data-answers] input, [data-answers] textarea, [data-together] [name=reason], [name=tool_name]"
+const wouldLose = () => [...document.querySelectorAll(UNKEPT)].some(field => field.value !== field.defaultValue)
 
 // Whoever signs in again in another tab finds this one as it should be.
 tabs.addEventListener("message", ({ data }) => isOver && data === person && !wouldLose() && location.reload())

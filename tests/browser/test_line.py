@@ -202,6 +202,31 @@ def test_a_chat_that_was_signed_out_is_whole_again_once_somebody_signed_in_in_an
 
 
 @in_one_dialect
+@pytest.mark.parametrize("typed", ["the name of a tool", "a reason for several"])
+def test_a_desk_that_was_signed_out_stays_where_coming_back_would_lose_what_was_typed(
+    window: Window, demo_gateway: Embedded, typed: str
+) -> None:
+    page = window("Try as admin")
+    is_one = typed == "the name of a tool"
+    call = held(demo_gateway, ANA, "send_money", "critical" if is_one else "medium", agent="File manager")
+    opens(page, f"/confirmations/{call}/")
+    if not is_one:
+        page.get_by_role("checkbox", name="Select send_money").check()
+        page.get_by_role("button", name="Reject 1…").click()
+    field = page.get_by_label("Name of the tool") if is_one else page.get_by_role("dialog").get_by_label("Reason")
+    field.fill("send_mon")
+    demo_gateway.dial(expire_tokens=True, drop_streams=True)
+    expect(page.locator("[data-line=ended]")).to_contain_text("You were signed out.")
+    with page.expect_event("console", lambda said: said.text == "somebody signed in"):
+        page.evaluate("new BroadcastChannel('portico-session').onmessage = () => console.log('somebody signed in')")
+        other = page.context.new_page()
+        other.goto("/login/")
+        other.get_by_role("button", name="Try as admin").click()
+    expect(other.get_by_role("status", name="Live updates")).to_have_text("Live")
+    expect(field).to_have_value("send_mon")
+
+
+@in_one_dialect
 def test_a_chat_whose_line_is_cut_says_since_when_while_an_answer_comes(window: Window, line: Line) -> None:
     page = window("Try as user", base_url=line.url)
     page.clock.install()
