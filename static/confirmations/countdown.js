@@ -1,4 +1,5 @@
 // Counts down the time that is left for an answer, by the gateway's clock. Without it: the time left when the page was made.
+const ANSWERS = "[data-answer] button:not([formaction$='/cancel/'])" // an approval that is not sent yet can be taken back
 let offset // ms: the gateway's clock minus this one; unknown until the socket tells, and then nothing counts before it
 
 function clock(left) {
@@ -16,7 +17,15 @@ function tick() {
     const unit = place.nextElementSibling // " left", for screen readers
     if (unit) unit.hidden = left <= 0
     const item = place.closest("[data-confirmation]")
-    if (left <= 0) for (const button of item.querySelectorAll("[data-answer] button")) button.disabled = true
+    for (const button of item.querySelectorAll(ANSWERS)) {
+      if (left <= 0 && !button.disabled) {
+        button.disabled = true
+        button.dataset.late = ""
+      } else if (left > 0 && button.dataset.late !== undefined) { // the clock was wrong, and is known better now
+        button.disabled = false
+        delete button.dataset.late
+      }
+    }
   }
 }
 

@@ -82,6 +82,11 @@ def test_when_the_time_is_up_nothing_can_be_pressed(window: Window, demo_gateway
     assert buttons.count() == page.locator("[data-answer] button:disabled").count() >= 2
     page.keyboard.press("a")
     assert not [one for one in demo_gateway.received() if call in one["path"] and one["method"] == "POST"]
+    clock = 0  # as it is known better
+    other = held(demo_gateway, ANA, "wipe_folder", agent="File manager")
+    expect(page.locator(f'li[data-confirmation="{other}"]')).to_be_attached()
+    expect(section.get_by_role("button", name="Reject")).to_be_enabled()
+    assert page.locator("[data-answer] button:disabled").count() == 0
 
 
 @in_one_dialect
@@ -364,6 +369,13 @@ def test_after_an_approval_the_keyboard_is_where_it_can_be_taken_back_but_no_dou
     expect(section).to_contain_text("was cancelled before it was sent")
     approves(bo, call)
     expect(cancel).to_be_visible()
+    assert section.evaluate(  # its time is up, by some clock
+        """section => {
+          document.dispatchEvent(new CustomEvent("confirmations:clock", { detail: { offset: 301000 } }))
+          const [reject, cancel] = section.querySelectorAll("[data-give=reject], [formaction$='/cancel/']")
+          return [section.querySelector("[data-expires-at]").textContent, reject.disabled, cancel.disabled]
+        }"""
+    ) == ["Time is up", True, False]
     cancel.dispatch_event("click", {"detail": 2})
     expect(section.locator("[data-said]")).to_contain_text("Press once more to cancel")
     expect(section).to_contain_text("Approved by you")
