@@ -25,6 +25,9 @@ function matches(row, call) {
 
 const copiesOf = id => made.get(id) ?? made.set(id, []).get(id)
 
+/** The focus goes on from where a copy was. */
+const leave = () => (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
+
 /** One that lost its place, with all that was typed in it; else a new one. */
 function copyOf(id, row) {
   const lost = copiesOf(id).find(copy => !copy.isConnected)
@@ -49,7 +52,7 @@ async function fill(copy, row) {
     if (old) await replaceKeeping(old, fresh)
     else copy.append(fresh)
     window.htmx?.process(copy)
-    if (hadFocus && !isWaiting(row)) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
+    if (hadFocus && !isWaiting(row)) leave()
   } catch {
     delete copy.dataset.version // the next change tries again
     retellHold(copy.firstElementChild, row)
@@ -108,9 +111,7 @@ const isSaid = id => log.querySelector(`[data-approval="${CSS.escape(id)}"]`) !=
 /** The step says it: the card that was answered makes room, unless its answer is still on its way. */
 async function makeRoom(id) {
   for (const copy of copiesOf(id)) if (copy.isConnected) await answered(copy)
-  const hadFocus = copiesOf(id).some(copy => copy.contains(document.activeElement))
   remove(id)
-  if (hadFocus) (document.querySelector("[name=message]") ?? log).focus({ preventScroll: true })
 }
 
 function match() {
@@ -124,9 +125,11 @@ function match() {
 }
 
 function remove(id) {
+  const hadFocus = copiesOf(id).some(copy => copy.contains(document.activeElement))
   waiting.delete(id)
   for (const copy of copiesOf(id)) copy.remove()
   made.delete(id)
+  if (hadFocus) leave()
 }
 
 function put(row) {

@@ -240,6 +240,9 @@ def test_a_rejection_in_the_chat_wins_over_an_approval_that_waits_to_be_sent(
     asked = ana.get_by_role("log").get_by_role("region", name="delete_file")
     asked.get_by_label("Reason").fill("still needed")
     [call] = demo_gateway.report()["held"]
+    ana.evaluate("id => document.dispatchEvent(new CustomEvent('confirmations:gone', { detail: { id } }))", call)
+    expect(asked).to_have_count(0)
+    expect(ana.get_by_role("textbox", name="Message")).to_be_focused()
     opens(bo, f"/confirmations/{call}/")
     approves(bo, call)
     expect(asked).to_contain_text("approved this. Until it is sent")
