@@ -279,8 +279,12 @@ class Answer:
             parts.begin_run()
 
     def _text_of(self, event: TextMessageContentEvent | TextMessageEndEvent) -> Writing | None:
-        """The text of the agent itself that it belongs to."""
-        part = None if event.subagent_run_id else self._list.more("text", event.message_id)
+        """The text of the agent itself that it belongs to. Its end may come late, or twice."""
+        if event.subagent_run_id:
+            return None
+        part = self._list.more("text", event.message_id)
+        if part is None and isinstance(event, TextMessageEndEvent):
+            part = self._list.end("text", event.message_id)
         return None if part is None else self._texts.get(id(part))
 
     def _take_text(self, text: Writing, event: TextMessageContentEvent | TextMessageEndEvent) -> None:

@@ -156,6 +156,17 @@ TURNS: dict[str, tuple[list[Sent], list[str]]] = {
         [says("m", "Let me look."), step("START", "c", toolCallName="look"), result("c"), says("m", "Seven.")],
         ["Let me look. look Done", "Result seven Seven."],
     ),
+    "a text that ends again after a call": (
+        [
+            *(start("m"), says("m", "Let me look."), end("m"), step("START", "c", toolCallName="look"), result("c")),
+            *(end("m"), says("n", "Seven."), end("n")),
+        ],
+        ["Let me look. look Done", "Result seven Seven."],
+    ),
+    "a text without its start that ends after a call": (
+        [says("m", "Let me look."), step("START", "c", toolCallName="look"), result("c"), end("m")],
+        ["Let me look. look Done"],
+    ),
     "two runs": (
         [start("m"), says("m", "One."), FINISHED, STARTED, start("m"), says("m", "Two."), end("m")],
         ["One. Two."],
