@@ -129,7 +129,7 @@ def _agrees(part: Part, approval: Approval) -> bool:
 
 def settle(run_id: UUID, parts: Sequence[Part], *, has_ended: bool = False) -> Approvals:
     """Those of a run that ends now, or has just ended, with those that ended before its call was told."""
-    run = Run.objects.select_related("message__conversation").get(id=run_id)
+    run = Run.objects.select_related("message__conversation").defer("parts").get(id=run_id)
     conversation = run.message.conversation
     mine = Q(agent_id="") | Q(agent_id=conversation.agent_id)
     left = Approval.objects.filter(mine, user=conversation.user_id, run=None, asked_at__gte=run.created_at - CLOCKS)

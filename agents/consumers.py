@@ -150,7 +150,8 @@ class FollowRun(AsyncConsumer):
     @database_sync_to_async
     def _run(self) -> Run | None:
         run_id: UUID = self.asked["url_route"]["kwargs"]["run_id"]
-        run = Run.objects.filter(id=run_id, message__conversation__user=self.visitor.user).first()
+        found = Run.objects.filter(id=run_id, message__conversation__user=self.visitor.user)
+        run = found.defer("parts").first()  # which may be long: loaded where it is shown, and there alone
         return None if run is None else runs.seen_through(run)
 
     def _after(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,11 +12,10 @@ from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
 from agents import approvals, readable
-from agents.models import Conversation, Message
+from agents.models import Conversation, Message, Run, with_answers
 from agents.pieces import NO_APPROVALS, Approvals
 from agents.readable import line
 
-AT_ONCE = 100  # messages read in one go
 FORMATS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
 
 
@@ -32,16 +31,14 @@ def _next(pieces: Iterator[str]) -> str:
     return next(pieces, "")
 
 
-def _messages(conversation: Conversation) -> Iterator[tuple[Message, Mapping[UUID, Approvals]]]:
-    """In order, with how approvals in their answers ended.
+def _messages(conversation: Conversation) -> Iterator[tuple[Message, list[Run], Mapping[UUID, Approvals]]]:
+    """In order, with the answers to each and how approvals in these ended.
 
     Those that were replaced by an edited one, too: they were said.
     """
-    last = 0
-    while some := list(conversation.messages.filter(id__gt=last).prefetch_related("runs")[:AT_ONCE]):
-        found = approvals.of_runs([run.id for message in some for run in message.runs.all()])
-        yield from ((message, found) for message in some)
-        last = some[-1].id
+    for some in with_answers(conversation.messages.all()):
+        ended = approvals.of_runs([run.id for _, runs in some for run in runs])
+        yield from ((message, runs, ended) for message, runs in some)
 
 
 def _json(conversations: QuerySet[Conversation], *, as_list: bool) -> Iterator[str]:
@@ -55,13 +52,13 @@ def _json(conversations: QuerySet[Conversation], *, as_list: bool) -> Iterator[s
             "is_pinned": conversation.pinned_at is not None,
         }
         yield (",\n" if number else "") + _text(head)[:-1] + ', "messages": ['
-        for place, (message, found) in enumerate(_messages(conversation)):
-            yield (",\n" if place else "\n") + _text(_message(message, found))
+        for place, (message, runs, ended) in enumerate(_messages(conversation)):
+            yield (",\n" if place else "\n") + _text(_message(message, runs, ended))
         yield "]}"
     yield "]}\n" if as_list else "\n"
 
 
-def _message(message: Message, found: Mapping[UUID, Approvals]) -> dict[str, Any]:
+def _message(message: Message, runs: Iterable[Run], ended: Mapping[UUID, Approvals]) -> dict[str, Any]:
     return {
         "id": str(message.key),
         "text": message.text,
@@ -77,10 +74,10 @@ def _message(message: Message, found: Mapping[UUID, Approvals]) -> dict[str, Any
                 "ended_at": run.ended_at.isoformat() if run.ended_at else None,
                 "resume": run.resume,
                 "parts": run.parts,
-                "approvals": approvals.as_json(found.get(run.id, NO_APPROVALS)),
+                "approvals": approvals.as_json(ended.get(run.id, NO_APPROVALS)),
                 "interrupts": [{"interrupt": one["interrupt"], "answer": one.get("entry")} for one in run.interrupts],
             }
-            for run in message.runs.all()
+            for run in runs
         ],
     }
 
@@ -92,12 +89,12 @@ def _text(value: object) -> str:
 def _markdown(conversations: QuerySet[Conversation]) -> Iterator[str]:
     for conversation in conversations.iterator():
         yield f"# {line(conversation.title)}\n\nA conversation with {line(conversation.agent_name)}.\n\n"
-        for message, found in _messages(conversation):
+        for message, runs, ended in _messages(conversation):
             edited = ", replaced later" if message.replaced_by_id else ""
             yield f"## You, {_moment(message.created_at)}{edited}\n\n{message.text}\n\n"
-            for run in message.runs.all():
+            for run in runs:
                 yield f"## {line(conversation.agent_name)}, {_moment(run.created_at)}\n\n"
-                yield from filter(None, readable.answer(run, found.get(run.id, NO_APPROVALS)))
+                yield from filter(None, readable.answer(run, ended.get(run.id, NO_APPROVALS)))
     yield "\n"
 
 

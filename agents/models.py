@@ -17,9 +17,12 @@ from agents.increments import Broken, merged
 from agents.json_field import WrittenJSONField
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from accounts.models import User
+
+LOADED_AT_ONCE = 50  # messages
+LOADED_SIZE = 4 * 1024 * 1024  # characters of answers that are loaded at once; at least those to one message are
 
 logger = logging.getLogger(__name__)
 
@@ -242,19 +245,21 @@ class Approval(models.Model):
         return "Not sure", self.note
 
 
+ANSWER_SIZE = Length(Cast("parts", models.TextField()))  # of an answer that has ended, in characters, as it is kept
+
+
 def size_of_answers(message_ids: Sequence[int]) -> dict[int, int]:
     """Characters of the answers to each of these messages, as they are kept: what it takes to load them."""
     growing = Increment.objects.filter(run=OuterRef("pk")).order_by().values("run")
     saved = growing.annotate(size=Sum(Length(Cast("changes", models.TextField())))).values("size")
-    whole = Length(Cast("parts", models.TextField()))
-    sizes = Run.objects.filter(message__in=message_ids).annotate(size=whole + Coalesce(Subquery(saved), 0))
+    sizes = Run.objects.filter(message__in=message_ids).annotate(size=ANSWER_SIZE + Coalesce(Subquery(saved), 0))
     found: dict[int, int] = dict.fromkeys(message_ids, 0)
     for message_id, size in sizes.order_by().values_list("message_id", "size"):
         found[message_id] += size
     return found
 
 
-def fitting(sizes: Sequence[int], room: int) -> int:
+def fitting(sizes: Iterable[int], room: int = LOADED_SIZE) -> int:
     """How many of the first ones fit together; at least one, however large."""
     count = 0
     for size in sizes:
@@ -263,6 +268,27 @@ def fitting(sizes: Sequence[int], room: int) -> int:
             break
         count += 1
     return count
+
+
+def with_answers(
+    messages: models.QuerySet[Message], room: int = LOADED_SIZE, *, newest_first: bool = False
+) -> Iterator[list[tuple[Message, list[Run]]]]:
+    """These messages with their runs, in order: fifty at a time, unless their answers are too long for that.
+
+    A message does not know its runs: rows that know each other stay in memory long after they are done with.
+    """
+    order, further = ("-id", "id__lt") if newest_first else ("id", "id__gt")
+    left = messages.order_by(order)
+    while ids := list(left.values_list("id", flat=True)[:LOADED_AT_ONCE]):
+        left = left.filter(**{further: ids[-1]})
+        sizes = size_of_answers(ids)
+        while ids:
+            count = fitting((sizes[one] for one in ids), room)
+            runs: dict[int, list[Run]] = {one: [] for one in ids[:count]}
+            for run in Run.objects.filter(message__in=runs):
+                runs[run.message_id].append(run)
+            yield [(one, runs[one.id]) for one in messages.filter(id__in=runs).order_by(order)]
+            del ids[:count]
 
 
 class SearchText(models.Model):

@@ -18,8 +18,7 @@ from agents.pieces import NO_APPROVALS, Approvals
 from agents.search import Hit
 
 LISTED = 100  # conversations beside a chat
-SHOWN = 25  # messages of a transcript at once, each with its answers
-SHOWN_SIZE = 4 * 1024 * 1024  # characters of those answers as they are kept; at least one message is shown
+SHOWN = 25  # messages of a transcript at once, each with its answers, unless these are too long for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
         (newest_first.filter(id__lt=before) if before else newest_first).values_list("id", flat=True)[: SHOWN + 1]
     )
     sizes = size_of_answers(ids)
-    count = min(SHOWN, fitting([sizes[one] for one in ids], SHOWN_SIZE))
+    count = min(SHOWN, fitting(sizes[one] for one in ids))
     some = list(newest_first.filter(id__in=ids[:count]))
     is_end = before is None or not flow.filter(id__gte=before).exists()
     shown = some[::-1]
@@ -67,11 +66,13 @@ def window(conversation: Conversation, *, before: int | None = None, version: in
 
 
 def since(conversation: Conversation, message_id: int) -> Window:
-    """A message and all that was said after it; nothing when that message was replaced."""
-    flow = conversation.messages.filter(replaced_by=None)
-    if not flow.filter(id=message_id).exists():
+    """A message and all that was said after it; nothing when that message was replaced, or that is more than a page."""
+    newer_ones = conversation.messages.filter(replaced_by=None, id__gte=message_id).order_by("id")
+    ids = list(newer_ones.values_list("id", flat=True)[: SHOWN + 1])
+    sizes = size_of_answers(ids)
+    if message_id not in ids or min(SHOWN, fitting(sizes[one] for one in ids)) < len(ids):
         return Window([], None, is_end=True)
-    newer = list(flow.filter(id__gte=message_id).prefetch_related("runs"))
+    newer = list(newer_ones.filter(id__in=ids).prefetch_related("runs"))
     edited = set(conversation.messages.filter(replaced_by__in=newer).values_list("replaced_by_id", flat=True))
     ended = _ended(newer)
     entries = []
@@ -87,7 +88,7 @@ def around(conversation: Conversation, message_id: int, version: int | None) -> 
     following = conversation.messages.filter(replaced_by=version, id__gte=message_id).order_by("id")
     ids = list(following.values_list("id", flat=True)[: SHOWN // 2 + 1])
     sizes = size_of_answers(ids)
-    count = min(SHOWN // 2, fitting([sizes[one] for one in ids], SHOWN_SIZE))
+    count = min(SHOWN // 2, fitting(sizes[one] for one in ids))
     return ids[count] if len(ids) > count else None
 
 

@@ -10,19 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models.functions import Length
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.characters import legible
 from accounts.models import User
-from agents.models import Conversation, Message, Run, SearchText
+from agents.models import ANSWER_SIZE, Conversation, Message, Run, SearchText, fitting
 from agents.transcript import text_of
 from agents.words import Term, folded, places_of, terms_of, words_of
+
+T = TypeVar("T", bound=Model)
 
 FOUND_AT_ONCE = 50  # hits on a page
 LONGEST = 200_000  # characters of one text that are searched
@@ -156,16 +160,25 @@ def catch_up(user: User) -> None:
     titles = Conversation.objects.filter(~Exists(titled), user=user)
     messages = Message.objects.filter(conversation__user=user, searchtext=None)
     runs = Run.objects.filter(message__conversation__user=user, searchtext=None).exclude(status__in=Run.OPEN)
-    fresh: Iterable[SearchText] = chain(
-        (_text(one.pk, one.title) for one in titles),
-        (_text(one.conversation_id, one.text, message=one) for one in messages.iterator()),
-        (
-            _text(one.message.conversation_id, text_of(one.parts), run=one)
-            for one in runs.select_related("message").iterator()
-        ),
-    )
-    for some in _batches(fresh):
-        SearchText.objects.bulk_create(some, ignore_conflicts=True)  # another tab may be at it too
+    _take_in(_text(one.pk, one.title) for one in titles)
+    for said in _some_at_once(messages, Length("text")):
+        _take_in(_text(one.conversation_id, one.text, message_id=one.pk) for one in said)
+    for ended in _some_at_once(runs.select_related("message"), ANSWER_SIZE):
+        _take_in(_text(one.message.conversation_id, text_of(one.parts), run_id=one.pk) for one in ended)
+
+
+def _some_at_once(rows: QuerySet[T], size: Length) -> Iterator[Iterable[T]]:
+    """As many as may be in memory together."""
+    left = list(rows.order_by().values_list("pk", size))
+    while left:
+        count = min(AT_ONCE, fitting(length for _, length in left))
+        yield rows.filter(pk__in=[pk for pk, _ in left[:count]])
+        del left[:count]
+
+
+def _take_in(texts: Iterable[SearchText]) -> None:
+    """Unless there is nothing: then no transaction is begun."""
+    SearchText.objects.bulk_create(list(texts), AT_ONCE, ignore_conflicts=True)  # another tab may be at it too
 
 
 def retitle(conversation: Conversation) -> None:
@@ -174,7 +187,8 @@ def retitle(conversation: Conversation) -> None:
     conversation.texts.filter(message=None, run=None).update(text=text, words=indexed(text))
 
 
-def _text(conversation_id: UUID, text: str, **of: Message | Run) -> SearchText:
+def _text(conversation_id: UUID, text: str, **of: int | UUID) -> SearchText:
+    """`of`: an id, as rows that know each other stay in memory long after they are done with."""
     kept = _kept(text)
     return SearchText(conversation_id=conversation_id, text=kept, words=indexed(kept), **of)
 
@@ -197,13 +211,3 @@ def indexed(text: str) -> str:
                 break
         words.append(word.text)
     return " ".join(words)
-
-
-def _batches(rows: Iterable[SearchText]) -> Iterator[list[SearchText]]:
-    some: list[SearchText] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == AT_ONCE:
-            yield some
-            some = []
-    yield some

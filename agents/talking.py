@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from ag_ui.core import Message as AgUiMessage
@@ -17,14 +18,13 @@ from django.utils import timezone
 from accounts import limits, processes
 from accounts.models import User, cut
 from agents import interrupts, runs
-from agents.models import Conversation, KnownAgent, Message, Run, fitting, size_of_answers
+from agents.models import Conversation, KnownAgent, Message, Run, with_answers
 from agents.transcript import as_messages, every
 from confirmations.signals import tell_pages
 from gateway import Agent, Gateway, MissingService
 from gateway.errors import GatewayError, SignedOut
 
 TITLE_LENGTH = 60  # characters
-LOADED_AT_ONCE = 50  # messages of a conversation that is put together for its agent
 AGENT_NAME_LENGTH = 200  # characters
 
 
@@ -178,7 +178,7 @@ def _leave_open_questions(conversation: Conversation) -> list[dict[str, Any]]:
 
 
 def _asking(conversation: Conversation) -> QuerySet[Run]:
-    return Run.objects.filter(message__conversation=conversation, status=Run.Status.ASKING)
+    return Run.objects.filter(message__conversation=conversation, status=Run.Status.ASKING).defer("parts")
 
 
 def _one_at_a_time(conversation: Conversation) -> None:
@@ -201,7 +201,7 @@ def delete(conversation: Conversation) -> None:
 
 def open_run(conversation: Conversation) -> Run | None:
     """The run that is going on, if there is one."""
-    candidates = Run.objects.filter(message__conversation=conversation, status__in=Run.OPEN)
+    candidates = Run.objects.filter(message__conversation=conversation, status__in=Run.OPEN).defer("parts")
     return next((run for run in candidates if runs.seen_through(run).is_open), None)
 
 
@@ -262,27 +262,16 @@ def asked_in(run: Run) -> list[dict[str, Any]]:
 
 def _exchanges(conversation: Conversation, message: Message) -> Iterator[list[AgUiMessage]]:
     """What was said and answered before this message, the newest first; none of a message without an answer."""
-    for old in _newest_first(conversation, message):
+    before = conversation.messages.filter(replaced_by=None, id__lt=message.id)
+    some_at_once = with_answers(before, settings.CONVERSATION_LIMIT, newest_first=True)
+    for old, answers in chain.from_iterable(some_at_once):
         said: list[AgUiMessage] = []
-        finished = [answer for answer in old.runs.all() if answer.status == Run.Status.FINISHED]
+        finished = [answer for answer in answers if answer.status == Run.Status.FINISHED]
         if finished:
             said.append(UserMessage(id=str(old.key), content=old.text))
             for answer in [*_resumed_by(finished[-1], finished), finished[-1]]:
                 said += as_messages(str(answer.id), answer.parts)
         yield said
-
-
-def _newest_first(conversation: Conversation, message: Message) -> Iterator[Message]:
-    """The messages before this one with their runs: fifty at a time, unless their answers are too long for that."""
-    before = conversation.messages.filter(replaced_by=None).order_by("-id")
-    last = message.id
-    while ids := list(before.filter(id__lt=last).values_list("id", flat=True)[:LOADED_AT_ONCE]):
-        sizes = size_of_answers(ids)
-        while ids:
-            count = fitting([sizes[one] for one in ids], settings.CONVERSATION_LIMIT)
-            yield from before.filter(id__in=ids[:count]).prefetch_related("runs")
-            last = ids[count - 1]
-            del ids[:count]
 
 
 def _question(conversation: Conversation, message: Message, run: Run) -> tuple[RunAgentInput, int]:

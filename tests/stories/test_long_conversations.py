@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from agents import pages, talking
+from accounts.visitors import Visitor
+from agents import approvals, export, pages, search, talking
+from agents.consumers import FollowRun
 from agents.models import Conversation, Message, Run
+from agents.words import terms_of
 
 MEGABYTE = 1_000_000
 
@@ -27,9 +32,20 @@ def talked(user: User, sizes: Sequence[int]) -> tuple[Conversation, list[Message
     messages = []
     for number, size in enumerate(sizes):
         messages.append(Message.objects.create(conversation=conversation, text=f"question {number}"))
-        parts = [{"kind": "text", "key": "t", "id": "m", "text": "x" * size}]
+        parts = [{"kind": "text", "key": "t", "id": "m", "text": "word " * (size // 5)}]
         Run.objects.create(message=messages[-1], parts=parts, status=Run.Status.FINISHED)
     return conversation, messages
+
+
+@contextmanager
+def most_in_memory(size: int) -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size
 
 
 def shown(window: pages.Window) -> list[int]:
@@ -63,12 +79,52 @@ def test_a_conversation_of_long_answers_is_never_in_memory_as_a_whole(ana: User,
     conversation, _ = talked(ana, [MEGABYTE] * 30)
     message = Message.objects.create(conversation=conversation, text="and now?")
     run = Run.objects.create(message=message)
-    tracemalloc.start()
-    question, left_out = talking._question(conversation, message, run)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with most_in_memory(15 * MEGABYTE):
+        question, left_out = talking._question(conversation, message, run)
     assert (len(question.messages), left_out) == (3, 29)
-    assert peak < 15 * MEGABYTE
+
+
+@pytest.mark.parametrize("form", export.FORMATS)
+def test_neither_is_one_that_is_taken_away(ana: User, form: str) -> None:
+    talked(ana, [MEGABYTE] * 40)
+    conversations = Conversation.objects.of(ana)
+    pieces = export._markdown(conversations) if form == "md" else export._json(conversations, as_list=True)
+    with most_in_memory(20 * MEGABYTE):
+        assert sum(piece.count("word ") for piece in pieces) == 40 * MEGABYTE // 5
+
+
+def test_neither_is_what_is_searched_for_the_first_time(ana: User) -> None:
+    conversation, messages = talked(ana, [10] * 60)
+    Run.objects.update(parts=[{"kind": "tool", "key": "t", "id": "c", "result": "x" * MEGABYTE}])
+    Message.objects.filter(id=messages[7].id).update(text="walnut " * 10_000)
+    assert terms_of("walnut")  # what tells words apart is there from now on
+    with most_in_memory(25 * MEGABYTE):
+        hits, _ = search.find(ana, "walnut")
+    assert [hit.message_id for hit in hits] == [messages[7].id]
+    assert conversation.texts.count() == 121
+
+
+@pytest.mark.parametrize("sizes", [[MEGABYTE] * 20, [10] * 30], ids=["long answers", "many"])
+def test_a_page_that_lacks_more_than_a_page_is_told_to_load_anew(ana: User, sizes: list[int]) -> None:
+    conversation, messages = talked(ana, sizes)
+    with most_in_memory(30 * MEGABYTE):
+        assert pages.since(conversation, messages[0].id).entries == []
+        assert shown(pages.since(conversation, messages[-2].id)) == [len(sizes) - 2, len(sizes) - 1]
+
+
+def test_an_answer_is_loaded_where_it_is_shown_and_nowhere_else(ana: User) -> None:
+    conversation, messages = talked(ana, [20 * MEGABYTE])
+    run = messages[0].runs.defer("parts").get()
+    follower = FollowRun()
+    follower.visitor = Visitor(ana, "", None)  # type: ignore[arg-type]  # it is not asked for
+    follower.asked = {"url_route": {"kwargs": {"run_id": run.id}}}
+    with most_in_memory(MEGABYTE):
+        assert async_to_sync(follower._run)() == run
+        approvals.settle(run.id, [])
+        for status in (Run.Status.ASKING, Run.Status.RUNNING):
+            Run.objects.filter(id=run.id).update(status=status)
+            assert (talking.open_run(conversation) == run) == (status == Run.Status.RUNNING)
+            assert list(talking._asking(conversation)) == [run][: status == Run.Status.ASKING]
 
 
 def test_one_of_short_answers_is_read_fifty_at_a_time(
