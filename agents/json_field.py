@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.types.json import Json
 
 
 class WrittenJSONField(models.JSONField):
@@ -17,7 +17,8 @@ class WrittenJSONField(models.JSONField):
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         adapted = super().get_db_prep_value(value, connection, prepared)
-        return Json(adapted.obj) if connection.vendor == "postgresql" and hasattr(adapted, "obj") else adapted
+        is_jsonb = connection.vendor == "postgresql" and hasattr(adapted, "obj")
+        return json.dumps(adapted.obj, cls=self.encoder) if is_jsonb else adapted
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Django has its driver read `jsonb` as a text; `json` it reads by itself."""
