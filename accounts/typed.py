@@ -13,12 +13,14 @@ from accounts import origins
 
 FIELDS = ("message", "reason", "title")  # the fields that people write; never a password or a key
 MOST = 10  # texts of one form
+MOST_NAMES = 1000  # that are looked at in one body: whatever it holds, it is not searched through for each of them
 PIECE = 64 * 1024  # bytes that are decoded at a time
 LARGE = 4 * 1024**2  # bytes of a body; larger ones are looked at one or two at a time
 
 _names = "|".join(FIELDS).encode()
 _encoded_field = re.compile(rb"(?:\A|&)(?:%s)=([^&]*)" % _names)
-_head_of_part = re.compile(rb'; name="(?:%s)"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n' % _names)
+_name_of_part = re.compile(rb'; name="(?:%s)"' % _names)
+_rest_of_head = re.compile(rb"[^\r\n]{0,200}\r\n(?:[^\r\n]{1,200}\r\n){0,5}\r\n")
 _boundary = re.compile(r'boundary="?([^";,\s]{1,200})')
 _large_ones = BoundedSemaphore(2)
 
@@ -50,8 +52,9 @@ def typed_in(body: bytes, content_type: str) -> list[str]:
     if content_type.lower().startswith("multipart/"):
         boundary = _boundary.search(content_type)
         end = b"\r\n--" + (boundary[1].encode() if boundary else b"")
-        heads = islice(_head_of_part.finditer(body), MOST)
-        texts = [body[head.end() :].partition(end)[0] for head in heads]
+        names = islice(_name_of_part.finditer(body), MOST_NAMES)
+        heads = (head for name in names if (head := _rest_of_head.match(body, name.end())))
+        texts = [body[head.end() :].partition(end)[0] for head in islice(heads, MOST)]
     else:
         texts = [_decoded(found[1]) for found in islice(_encoded_field.finditer(body), MOST)]
     return [text.decode(errors="replace") for text in texts if text.strip()]

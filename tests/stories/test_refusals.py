@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
@@ -244,3 +245,10 @@ def test_texts_are_found_in_a_body_whole(size: int) -> None:
     assert typed_in(as_address.encode(), FORM) == [text]
     body, kind = multipart({"f": "1", "reason": text})
     assert typed_in(body, kind) == [text]
+
+
+@pytest.mark.parametrize("more", ['; name="message"', '; name="message"\r\n', '; name="reason"\r\nX: y\r\n'])
+def test_a_body_of_heads_without_an_end_is_looked_through_once(more: str) -> None:
+    began = time.monotonic()
+    assert typed_in(more.encode() * (1024**2 // len(more)), "multipart/form-data; boundary=x") == []
+    assert time.monotonic() - began < 2  # seconds; minutes, if each head is searched to the end of the body
