@@ -54,13 +54,13 @@ class Look:
 
     async def state(self) -> tuple[str, float]:
         """What it is in a word or two, and for how many seconds it has not been ok."""
-        if self._looking is None:
-            self._looking = self._begin()
-        await asyncio.wait([self._looking], timeout=WITHIN)
+        looking = self._looking = self._looking or self._begin()
+        await asyncio.wait([looking], timeout=WITHIN)
         state = "silent"
-        if self._looking.done():
-            state = "away" if self._looking.exception() else self._looking.result()
-            self._looking = None
+        if looking.done():
+            state = "away" if looking.exception() else looking.result()
+            if self._looking is looking:  # whoever waited for the same look may have begun another
+                self._looking = None
         now = time.monotonic()
         self._bad_since = None if state == "ok" else (self._bad_since or now)
         return state, now - self._bad_since if self._bad_since is not None else 0.0
