@@ -28,6 +28,15 @@ def guarded(headers: Headers, policy: bytes = NOTHING) -> Headers:
     ]
 
 
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """By their lower-case names; one that stands more than once as Django reads it, with commas."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers
+
+
 async def refuse_socket(scope: Mapping[str, Any], send: Send, status: int) -> None:
     """Before it is accepted. Servers that cannot answer with headers close it, which browsers see as a 403."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):

@@ -11,10 +11,11 @@ from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
+from django.utils.http import parse_header_parameters
 
 from accounts.addresses import split
 from accounts.refusing import Refusal, answer
-from accounts.streaming import Headers, guarded
+from accounts.streaming import Headers, guarded, headers_of
 from accounts.visitors import has_session
 
 STRANGERS = 64 * 1024  # bytes that are taken of somebody who has not signed in: no form of theirs needs more
@@ -33,7 +34,7 @@ def bounded(application: Application) -> Application:
     """The same application, for requests whose body is no larger than it may be and can be read at all."""
 
     async def within(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             await refuse(scope, headers, receive, send, _unreadable(headers))
@@ -94,11 +95,12 @@ def _page(headers: dict[str, str]) -> str:
 
 
 def _charset(content_type: str) -> str:
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip().strip("\"'").lower()
-    return "utf-8"
+    """As Django reads it, which breaks on some spellings; empty for these."""
+    try:
+        _, parameters = parse_header_parameters(content_type)
+    except (TypeError, ValueError):
+        return ""
+    return str(parameters.get("charset", "utf-8")).lower()
 
 
 async def refuse(

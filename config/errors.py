@@ -57,8 +57,8 @@ def _problem_of(request: HttpRequest) -> Exception | None:
             if size_of(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
                 return RequestDataTooBig()
             _ = request.POST
-    except (SuspiciousOperation, MultiPartParserError, BadRequest) as exc:
-        return exc
+    except (SuspiciousOperation, MultiPartParserError, BadRequest, TypeError, ValueError) as exc:
+        return exc  # the last two are what it makes of odd parameters in the head of a part
     return None
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from accounts.addresses import is_proxy
 from accounts.refusing import Refusal
-from accounts.streaming import refuse_socket
+from accounts.streaming import headers_of, refuse_socket
 from config.bodies import refuse
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -72,5 +72,4 @@ async def _answer(refusal: Refusal, scope: dict[str, Any], receive: Receive, sen
         await receive()  # websocket.connect
         await refuse_socket(scope, send, refusal.status)
         return
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    await refuse(scope, headers, receive, send, refusal, [(b"retry-after", b"5")])
+    await refuse(scope, headers_of(scope), receive, send, refusal, [(b"retry-after", b"5")])

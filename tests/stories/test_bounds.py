@@ -94,6 +94,31 @@ def test_a_form_in_a_charset_of_no_browser_is_refused_in_words(portico: Portico,
     assert "could not be read" in answer.text
 
 
+@pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "; charset=utf-8; charset=zlib",
+        "; charset*=utf-8''zlib",
+        "; charset*=zzz''utf-8",
+        "; boundary*=zzz''x",
+        "; charset*0=zl; charset*1=ib",
+        '; a="; charset=utf-8"; charset=zlib',
+        "; a*=utf-8''b; a*0=c",
+        "; charset*=utf-8''a%00b",
+        f"; a*{'9' * 5000}=b",
+        "; charset=zlib; a=, text/html",
+    ],
+)
+def test_a_charset_is_read_as_django_reads_it_however_it_is_spelled(portico: Portico, form: str, spelling: str) -> None:
+    for method in ("GET", "POST", "PUT"):
+        answer = requests.request(
+            method, f"{portico.url}/login/", data=b"--x--", headers={"Content-Type": form + spelling}, timeout=5
+        )
+        assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (400, "nosniff"), method
+        assert "could not be read" in answer.text
+
+
 @pytest.mark.parametrize("target", ["x", "accounts:sign_out", "agents:catalogue", "http://[", "javascript:alert(1)"])
 def test_a_way_back_that_is_no_path_leads_to_the_agents(portico: Portico, target: str) -> None:
     ana = Visitor(portico)

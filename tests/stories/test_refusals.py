@@ -113,8 +113,9 @@ def test_a_form_of_two_thousand_fields_is_given_back(arrive: Arriving, as_parts:
         (b"", "multipart/form-data"),
         (b"--x\r\nContent-Disposition: form-data; name=a\r\n", "multipart/form-data; boundary=\xe4"),
         (b"message=a", FORM + "; charset=utf-7"),
+        (b"--x\r\nContent-Disposition: form-data; name*=utf-8''a; name*0=b\r\n\r\n", "multipart/form-data; boundary=x"),
     ],
-    ids=["boundary too long", "no boundary", "odd boundary", "charset"],
+    ids=["boundary too long", "no boundary", "odd boundary", "charset", "odd name of a part"],
 )
 def test_a_form_that_cannot_be_read_is_refused_in_words(arrive: Arriving, body: bytes, kind: str) -> None:
     answer = post(arrive(ANA), AGENT, body, kind)
