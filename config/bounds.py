@@ -39,9 +39,9 @@ CROWDED: Refused = (
     "Too many are connected to Portico right now. Nothing was sent. Try again in a moment.",
 )
 
-# What anybody can cause is no news.
-_quiet = logging.getLogger("uvicorn.error.connections")
-_quiet.setLevel(logging.ERROR)
+# What anybody can cause is no news. Not below uvicorn's own name: it sets the levels there when it starts.
+connection_log = logging.getLogger("portico.connections")
+connection_log.setLevel(logging.ERROR)
 
 _refused: set[object] = set()
 _known: dict[str, Any] = {}
@@ -52,7 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = _quiet
+        self.logger = connection_log
         self._crowd = crowd
         self._address: str | None = None  # that this counts for; none: it does not count, or not any more
         self._in_head = True
@@ -108,11 +108,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._turn_away()
             return
         self._within(None)
+        self._unset_keepalive_if_required()
         super().handle_websocket_upgrade()
         socket = self.transport.get_protocol()
-        if isinstance(socket, BoundedSocket) and self._address is not None:
+        assert isinstance(socket, BoundedSocket)
+        if self._address is not None:
             self._crowd.go_on(self, self._address)
             socket.address, self._address = self._address, None
+        if not socket.handshake_initiated:  # with its whole head: nobody will ever answer it
+            self._refuse(UNREADABLE)
 
     # What comes
 
@@ -167,9 +171,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_head, self._head_size = True, 0
         self._within(None)
-        if self._address is not None:
-            self._crowd.go_on(self, self._address)
         super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete:  # it was answered before all of it came
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        elif self._address is not None:
+            self._crowd.go_on(self, self._address)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

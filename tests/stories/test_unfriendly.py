@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import shutil
 import socket
@@ -15,8 +16,9 @@ from contextlib import ExitStack, closing, suppress
 import psutil
 import pytest
 import requests
+import uvicorn
 
-from config.bounds import BODY_STEP, HEAD_WITHIN, MOST_HEADERS, PING_EVERY, PONG_WITHIN, STALLED
+from config.bounds import BODY_STEP, HEAD_WITHIN, MOST_HEADERS, PING_EVERY, PONG_WITHIN, STALLED, connection_log
 from config.crowd import PATIENCE, SPARE, Crowd
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor, empty_database, wait_until_up
@@ -207,6 +209,46 @@ def connections(server: Portico) -> list[tuple[str, int]]:
         for one in open_ones
         if one.laddr.port == server.port and one.status == "ESTABLISHED"
     ]
+
+
+def test_who_sends_the_body_after_the_answer_is_not_kept_for_ever(server: Portico, line: Line) -> None:
+    connection = line(b"POST /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhell")
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
+    connection.sendall(b"o")
+    assert connection.recv(65536) == b""  # after as long as any connection may be idle
+    assert is_well(server)
+
+
+def test_a_socket_on_a_line_that_was_used_before_stays_open(server: Portico, ana: Visitor, line: Line) -> None:
+    page = line(GREETING + b"\r\n")
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += page.recv(65536)
+    page.sendall(upgraded(ana))
+    assert page.recv(1000).startswith(b"HTTP/1.1 101")
+    begun = time.monotonic()
+    while time.monotonic() - begun < 6:  # seconds: longer than an idle line is kept
+        if select.select([page], [], [], 1)[0]:
+            assert page.recv(65536)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"a: b\r\n" * 150 + b"\r\n"],
+    ids=["a body", "chunks", "many headers"],
+)
+def test_a_handshake_that_cannot_be_read_is_refused_at_once(server: Portico, line: Line, more: bytes) -> None:
+    connection = line(b"GET /ws/confirmations/ HTTP/1.1\r\nHost: 127.0.0.1\r\n" + UPGRADE + more)
+    assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+    assert said(connection) == b"" and is_well(server)
+
+
+def test_what_anybody_can_cause_is_no_news() -> None:
+    uvicorn.Config("config.asgi:application", log_level="warning")  # it sets up the loggers under its name anew
+    assert not connection_log.isEnabledFor(logging.WARNING) and connection_log.isEnabledFor(logging.ERROR)
 
 
 def test_a_head_of_ten_thousand_lines_is_refused(server: Portico, line: Line) -> None:
