@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.addresses import split
@@ -58,14 +58,17 @@ def signed_in(
 
 
 def page_of(request: HttpRequest) -> str:
-    """The path of the page that a person is on: itself for a GET, else the one that the form was on."""
+    """The path of the page that a person is on: itself for a GET, else the one that the form was on.
+
+    Two slashes at its beginning would lead to another host.
+    """
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
     page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
     if url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure()):
         parts = split(page)
-        return parts.path + (f"?{parts.query}" if parts.query else "")
-    return request.path.rstrip("/").rpartition("/")[0] + "/"
+        return escape_leading_slashes(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return escape_leading_slashes(request.path.rstrip("/").rpartition("/")[0] + "/")
 
 
 def sign_in_again(request: HttpRequest) -> HttpResponse:

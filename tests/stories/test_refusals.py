@@ -122,6 +122,15 @@ def test_a_form_that_cannot_be_read_is_refused_in_words(arrive: Arriving, body: 
     assert is_a_page(answer, 400) and "could not be read" in answer.text
 
 
+@pytest.mark.parametrize("page", ["http://evil.example/", "{own}//evil.example/x"])
+def test_no_way_back_leads_to_another_host(front: Portico, page: str) -> None:
+    """A foreign page may post what is refused: its link would stand on a page of ours."""
+    headers = {"Content-Type": FORM, "Accept": "text/html", "Referer": page.format(own=front.url)}
+    for body in (b"&".join([b"f=1"] * 2000), b"x" * 2 * STRANGERS):
+        answer = requests.post(f"{front.url}//evil.example/x", data=body, headers=headers, timeout=10)
+        assert is_a_page(answer, 413) and 'href="//' not in answer.text and 'href="/' in answer.text
+
+
 @pytest.mark.parametrize("text", ["%00", "%ff%fe", "%ed%a0%80", "a%00b"])
 def test_bytes_that_are_no_text_break_nothing(arrive: Arriving, text: str) -> None:
     answer = post(arrive(ANA), AGENT, f"message={text}".encode())
