@@ -58,7 +58,7 @@ _PLAIN_DELTA = re.compile(
 no escape and no character goes over an edge."""
 _ESCAPED_NUL = rb"\u0000"
 _ESCAPE = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
-_MAY_BE_NO_NUMBER = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{300}")
+_MAY_BE_NO_NUMBER = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 """A cheap look for what JSON, or Python's idea of it, can spell and no database and no browser can keep."""
 _known_types = frozenset(kind.value for kind in EventType)
 
@@ -243,8 +243,14 @@ def _as_written(event: Event, data: bytes) -> Event:
 
 
 def refuse_no_numbers(data: bytes | str) -> None:
-    """Raises ValueError for JSON with a number that is none (`NaN`, `1e999`), outside its strings."""
-    json.loads(data, parse_constant=_refuse, parse_float=_finite)
+    """Raises ValueError for JSON with a number that is none (`NaN`, `1e999`), outside its strings.
+
+    And for what is nested so deeply that no event can be read of it.
+    """
+    try:
+        json.loads(data, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
 
 
 def _refuse(word: str) -> NoReturn:
@@ -380,7 +386,8 @@ def _is_agui(data: bytes) -> bool:
         doc = json.loads(data)
     except (ValueError, RecursionError):
         return False
-    return isinstance(doc, dict) and doc.get("type") in _known_types
+    kind = doc.get("type") if isinstance(doc, dict) else None
+    return isinstance(kind, str) and kind in _known_types
 
 
 def text_in(value: object) -> str:

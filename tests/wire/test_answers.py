@@ -308,7 +308,11 @@ def test_bytes_that_are_no_utf8_are_shown_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["NaN", "Infinity", "-Infinity", "1e999", "-2.5E+4000", "9" * 400 + ".0", "1" + "0" * 400 + "e1"]
+    "number",
+    [
+        *("NaN", "Infinity", "-Infinity", "1e999", "-2.5E+4000", "9" * 400 + ".0", "1" + "0" * 400 + "e1"),
+        *("9" * 250 + "e99", "9" * 299 + "e10", "9" * 210 + ".5E+99"),
+    ],
 )
 @pytest.mark.parametrize(
     "holder",
@@ -328,6 +332,22 @@ def test_an_event_with_a_number_that_is_none_is_passed_over_and_the_answer_goes_
     events = fed(decoder, STARTED, start, holder % number, delta, FINISHED)
     assert types(events) == ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "RUN_FINISHED"]
     assert text(events) == f"still here, {number} and all" and decoder.passed_over == 1
+
+
+@pytest.mark.parametrize("inside", ["1e100", "Infinity", '"NaN"', "1"])
+@pytest.mark.parametrize("levels", [300, 100_000])
+def test_an_event_that_is_nested_too_deeply_is_passed_over_whatever_it_holds(levels: int, inside: str) -> None:
+    decoder = Decoder("t", "r")
+    deep = f'{{"type":"CUSTOM","name":"n","value":{"[" * levels}{inside}{"]" * levels}}}'
+    delta = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "still here"}
+    events = fed(decoder, STARTED, {"type": "TEXT_MESSAGE_START", "messageId": "m"}, deep, delta, FINISHED)
+    assert text(events) == "still here" and decoder.passed_over == 1
+
+
+@pytest.mark.parametrize("kind", [["RUN_STARTED"], {"RUN_STARTED": 1}, [], {}, 1, None, True])
+def test_an_answer_whose_type_is_no_text_is_no_ag_ui(kind: object) -> None:
+    events = fed(Decoder("t", "r"), {"type": kind, "text": "hello"})
+    assert types(events) == ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT"] and text(events) == "hello"
 
 
 def test_numbers_that_are_long_or_large_are_kept() -> None:
