@@ -48,11 +48,11 @@ def hear_headers(url: str, headers: Mapping[str, str], asked_at: datetime) -> No
         return
     try:
         told = parsedate_to_datetime(headers["Date"])
+        told = told if told.tzinfo else told.replace(tzinfo=UTC)
+        least, most = told - datetime.now(UTC), told + STALE - asked_at
     except (KeyError, TypeError, ValueError, OverflowError):
         return
-    told = told if told.tzinfo else told.replace(tzinfo=UTC)
     origin = _origin(url)
-    least, most = told - datetime.now(UTC), told + STALE - asked_at
     known = _ahead.get(origin)
     if known is None or not least <= known <= most:  # what agrees with a finer measure leaves it as it is
         _keep(origin, least + min(most - least, timedelta(seconds=1)) / 2)

@@ -23,6 +23,7 @@ from gateway.types import (
     risk_of,
     rows_of,
     text_of,
+    texts_of,
     writable,
 )
 
@@ -66,7 +67,7 @@ class RequiredService:
             except (ValueError, RecursionError) as exc:
                 raise MalformedReply("requiredCredentials: not JSON") from exc
         return tuple(
-            cls(exact_of(row, "serviceType"), maybe_text(row, "description"), _texts(row.get("scopes")))
+            cls(exact_of(row, "serviceType"), maybe_text(row, "description"), texts_of(row.get("scopes")))
             for row in map(_object, rows_of({"requiredCredentials": rows or []}, "requiredCredentials"))
         )
 
@@ -149,7 +150,7 @@ class ServiceSettings:
             token_url=maybe_text(oauth, "tokenUrl"),
             client_id=maybe_text(oauth, "clientId"),
             client_secret=maybe_text(oauth, "clientSecret"),
-            scopes=_texts(oauth.get("defaultScopes")),
+            scopes=texts_of(oauth.get("defaultScopes")),
             user_field=maybe_text(basic, "usernameField"),
             password_field=maybe_text(basic, "passwordField"),
             rest=doc,
@@ -371,7 +372,7 @@ class Health:
         return cls(
             is_healthy=text_of(doc, "status") == "healthy",
             version=maybe_text(doc, "version"),
-            services={writable(name): writable(str(state)) for name, state in services.items()}
+            services={writable(name): maybe_text(services, name) for name in services}
             if isinstance(services, dict)
             else {},
             pending=pending if is_number(pending) and isinstance(pending, int) else None,
@@ -381,10 +382,6 @@ class Health:
 
 def _is_action(value: object) -> TypeGuard[Action]:
     return value in get_args(Action)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(writable(str(one)) for one in value) if isinstance(value, list) else ()
 
 
 def _section(doc: Mapping[str, Any], name: str) -> Mapping[str, Any]:

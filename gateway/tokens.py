@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from gateway.types import is_number, maybe_id, maybe_time, writable
+from gateway.types import is_number, maybe_id, maybe_time, texts_of
 
 
 def claims_of(token: str) -> Mapping[str, Any]:
@@ -37,5 +37,4 @@ def tenant_of(token: str) -> str:
 
 
 def roles_of(token: str) -> tuple[str, ...]:
-    roles = claims_of(token).get("roles")
-    return tuple(writable(str(role)) for role in roles) if isinstance(roles, list) else ()
+    return texts_of(claims_of(token).get("roles"))

@@ -80,6 +80,13 @@ def maybe_text(doc: Mapping[str, Any], key: str) -> str:
     return writable(value) if isinstance(value, str) else ""
 
 
+def texts_of(value: object) -> tuple[str, ...]:
+    """The texts of a list, numbers as texts; without what holds other values, which may be nested without end."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(writable(str(one)) for one in value if not isinstance(one, dict | list))
+
+
 def writable(text: str) -> str:
     """With U+FFFD for what JSON can spell and nobody can keep: NUL, and half a surrogate pair."""
     return _NO_CHARACTER.sub("\ufffd", text)
@@ -186,13 +193,12 @@ class Person:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
-        roles = doc.get("roles")
         return cls(
             id=id_of(doc),
             email=text_of(doc, "email"),
             name=maybe_text(doc, "name"),
             tenant=maybe_id(doc, "tenantId"),
-            roles=tuple(sorted(writable(str(role)) for role in roles)) if isinstance(roles, list) else (),
+            roles=tuple(sorted(texts_of(doc.get("roles")))),
             is_active=doc.get("isActive") is not False,
             created_at=maybe_time(doc, "createdAt"),
         )
@@ -279,9 +285,9 @@ class MissingService:
         missing = doc.get("missing")
         urls = doc.get("authUrls")
         entries = urls if isinstance(urls, dict) else {}
-        if not isinstance(missing, list):
-            raise MalformedReply("missing: not a list")
-        return tuple(cls(writable(str(service)), maybe_text(entries, str(service))) for service in missing)
+        if not isinstance(missing, list) or len(services := texts_of(missing)) < len(missing):
+            raise MalformedReply("missing: not a list of texts")
+        return tuple(cls(service, maybe_text(entries, service)) for service in services)
 
 
 @dataclass(frozen=True, slots=True)

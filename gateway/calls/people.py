@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.calls.wire import Wire, done, part
 from gateway.errors import MalformedReply
 from gateway.records import Role
-from gateway.types import Person, Rows, mapping_of, readable, rows_of
+from gateway.types import Person, Rows, mapping_of, readable, rows_of, texts_of
 
 
 class People(Wire):
@@ -70,4 +70,4 @@ def _roles(answer: object) -> tuple[str, ...]:
     roles = mapping_of(done(answer, "roles").get("user"), "user").get("roles")
     if not isinstance(roles, list):
         raise MalformedReply("roles: not a list")
-    return tuple(sorted(str(role) for role in roles))
+    return tuple(sorted(texts_of(roles)))
