@@ -8,6 +8,7 @@ const HERE = `portico-typed ${document.body.dataset.person} ${form?.dataset.draf
 let timer = 0
 let kept = message?.value // by the server, as it said
 let asked = kept // of it, last
+let times = 0 // that it was asked: what it says of an older text is no news
 let isOver = false // the session: what is kept on the server then is not ours
 
 /** Where the server keeps nothing: of a session that is over, or of a text that is too long for it. */
@@ -19,9 +20,9 @@ function keepHere() {
 
 const note = Object.assign(document.createElement("p"), { className: "length", role: "status", hidden: true })
 
-/** What the server said of a text that it was to keep: where it did not, this tab does, and the page says so. */
+/** What the server said of a text that it was to keep, if it was reached: where it did not, this tab does, and the page says so. */
 async function told(text, answer) {
-  const isKept = answer.ok && !answer.redirected // else to the sign-in page
+  const isKept = answer?.ok && !answer.redirected // else to the sign-in page
   note.hidden = isKept
   if (isKept) {
     kept = text
@@ -30,19 +31,24 @@ async function told(text, answer) {
   }
   asked = null
   keepHere()
-  note.textContent = answer.status === 429 ? `Kept in this tab alone. ${await answer.text()}` : "Kept in this tab alone: it could not be saved."
+  note.textContent = answer?.status === 429 ? `Kept in this tab alone. ${await answer.text()}` : "Kept in this tab alone: it could not be saved."
 }
 
 function keep() {
   clearTimeout(timer)
   timer = 0
   const text = message.value
-  if (isOver || message.validity.customError) return keepHere()
+  if (isOver || message.validity.customError) {
+    times++
+    return keepHere()
+  }
   if (text === kept) return sessionStorage.removeItem(HERE)
   if (text === asked) return
   asked = text
+  const time = ++times
   const sent = { method: "POST", body: new FormData(form), keepalive: text.length < 10_000 }
-  fetch(form.dataset.draft, sent).then(answer => told(text, answer), () => (asked = null))
+  const hear = answer => time === times && told(text, answer)
+  fetch(form.dataset.draft, sent).then(hear, () => hear())
 }
 
 if (form) {
@@ -63,6 +69,12 @@ if (form) {
   form.addEventListener("submit", () => {
     clearTimeout(timer)
     kept = asked = message.value // it is being sent
+    times++
     sessionStorage.removeItem(HERE)
+  })
+  form.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.elt !== form || detail.successful) return
+    kept = asked = null // it was not sent
+    keep()
   })
 }

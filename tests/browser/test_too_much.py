@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from embedded import ids
 from tests.browser.conftest import Window, in_one_dialect, violations
+from tests.browser.test_whole_job import begin
 from tests.embedded import Embedded
 from tests.stories.approving import ANA, held
 
@@ -81,6 +82,29 @@ def test_a_text_that_is_not_kept_stays_in_this_tab_and_the_page_says_so(window: 
     expect(page.get_by_text("Kept in this tab alone")).to_be_hidden()
     page.reload()
     expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thought, whole")
+
+
+def test_a_text_stays_in_this_tab_while_portico_cannot_be_reached(window: Window) -> None:
+    page = window("Try as user")
+    page.goto(f"/agents/{ids.ECHO}/")
+    page.route("**/draft/", lambda route: route.abort())
+    page.get_by_role("textbox", name="Message").fill("half a thought")
+    expect(page.get_by_text("Kept in this tab alone: it could not be saved.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thought")
+
+
+def test_a_message_that_was_not_sent_is_there_after_a_reload(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "hello")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    page.route("**/messages/", lambda route: route.abort())
+    page.get_by_role("textbox", name="Message").fill("and then?")
+    with page.expect_response("**/draft/"):
+        page.get_by_role("textbox", name="Message").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Your message was not sent")
+    page.reload()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("and then?")
 
 
 def test_an_answer_that_may_not_be_watched_says_so_and_goes_on_when_it_may(window: Window) -> None:
