@@ -222,7 +222,8 @@ def difference(entry: Entry, names: Names) -> str:
         return "The gateway took the answer that Portico sent, but has none on record."
     if (entry.state == "approved") != ours.approve:
         sent = "a stop" if ours.kind == Kind.STOPPED else "an approval" if ours.approve else "a rejection"
-        recorded = {"approved": "an approval", "rejected": "a rejection"}.get(entry.state, "that nobody answered")
+        ends = {"approved": "an approval", "rejected": "a rejection", "stopped": "a stop"}
+        recorded = ends.get(entry.state, "that nobody answered")
         return f"Portico sent {sent} and the gateway recorded {recorded}: Portico cannot be sure which of them held."
     if call.answered_by and call.answered_by != ours.who:
         return f"The gateway names {names.who(call.answered_by)} for it: somebody answered outside Portico as well."

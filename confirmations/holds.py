@@ -191,7 +191,7 @@ async def _see_through(by: Answerer, hold: Hold, given: Given, seconds: float) -
         assert task is not None
         _kept.discard(task)
         progress = _at_work[task] = Progress()
-        if await _in_database(_claim, by, hold):
+        if await _in_database(begin_sending, by, hold):
             await _in_database(_close, hold, await _ending(by, hold, given, progress))
     except Exception:
         logger.exception("the approval of %s could not be sent", hold.confirmation_id)
@@ -225,12 +225,15 @@ async def _session_ends(by: Answerer, seconds: float) -> bool:
     return True
 
 
-def _claim(by: Answerer, hold: Hold) -> bool:
-    """The row is taken first, in one step: nobody sends what was cancelled, or what was taken for dead."""
+def begin_sending(by: Answerer, hold: Hold) -> bool:
+    """Take the row first, in one step: nobody sends what was cancelled, or what was taken for dead.
+
+    To be done again where the database did not say that it took it: nobody but its own task begins to send a hold.
+    """
     if not lasts(session_key(by)):  # whoever ended it may not have been able to tell
         cancel(hold, SESSION_ENDED)
         return False
-    if not Hold.objects.filter(pk=hold.pk, state=Hold.State.WAITING).update(state=Hold.State.SENDING):
+    if not Hold.objects.filter(pk=hold.pk, state__in=Hold.OPEN).update(state=Hold.State.SENDING):
         return False
     standing.tell(hold.gateway, hold.confirmation_id)
     return True

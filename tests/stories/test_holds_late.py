@@ -9,16 +9,22 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import processes
 from accounts.models import Process, User
+from accounts.sessions import KEPT_AT, GatewaySession
 from confirmations import holds, turns
+from confirmations.decisions import Answerer
+from confirmations.identity import Identity
 from confirmations.models import Answering, FirstApproval, Hold
+from confirmations.record import Evidence
 from gateway import Person
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
@@ -360,6 +366,19 @@ def old(user: User, state: Hold.State, days: int, **facts: object) -> Hold:
         ended_at=None if state in Hold.OPEN else ended,
         **facts,
     )
+
+
+def test_an_approval_is_sent_though_the_database_did_not_say_that_it_is_being_sent(bea: User) -> None:
+    session = SessionStore()
+    session[KEPT_AT] = {"token": "sealed"}
+    session.save()
+    kept = GatewaySession("token", "acme", (), None, 0.0)
+    by = Answerer(bea, Identity.of(bea, kept), kept, session)
+    call = Evidence("call 0", "delete_file", "a" * 64, "high", "", "", "u2", "acme")
+    hold = old(bea, Hold.State.WAITING, 0, call=asdict(call))
+    assert [holds.begin_sending(by, hold) for _ in range(2)] == [True, True]
+    holds.bury(Hold.objects.get(pk=hold.pk), "its process died")
+    assert not holds.begin_sending(by, hold)
 
 
 def test_what_nobody_reads_any_more_is_forgotten(bea: User) -> None:

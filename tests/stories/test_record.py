@@ -20,10 +20,12 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import User
+from confirmations.history import Entry, difference
+from confirmations.items import Names, State
 from confirmations.models import Answering, ChainHead, Decision
 from confirmations.record import Evidence, Kind, record
 from confirmations.turns import alone
-from gateway import Person
+from gateway import Confirmation, Person
 from tests.embedded import Embedded
 from tests.portico import OFFERED, ROOT, Portico, Visitor
 from tests.servers import postgres_server
@@ -182,6 +184,17 @@ def test_what_a_database_cannot_keep_is_kept_readable(bea: User, verified: Verif
     decide(bea, 1, reason="half a pair \ud800 and a \0 nul")
     assert Decision.objects.get().reason == "half a pair ? and a \ufffd nul"
     assert verified()[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "recorded"),
+    [("rejected", "a rejection"), ("stopped", "a stop"), ("timed_out", "that nobody answered")],
+)
+def test_a_record_that_tells_of_another_end_is_named_for_what_it_is(bea: User, state: State, recorded: str) -> None:
+    approval = Decision(kind=Kind.APPROVED, approve=True, user=bea, who=bea.gateway_id)
+    call = Confirmation("call-1", "delete_file", {}, "high", timezone.now(), "u2")
+    entry = Entry(call.id, call.asked_at, call, state, [approval])
+    assert f"Portico sent an approval and the gateway recorded {recorded}:" in difference(entry, Names())
 
 
 @pytest.mark.django_db
