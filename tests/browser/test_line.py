@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from embedded import ids
 from tests.browser.conftest import Come, Window, in_one_dialect, violations
@@ -149,15 +149,21 @@ def test_a_desk_that_was_signed_out_offers_nothing_and_says_so_where_one_looks(
     expect(section.get_by_role("button", name="Reject")).to_be_visible()
 
 
-@in_one_dialect
-def test_a_chat_that_was_signed_out_says_that_its_answer_goes_on(window: Window, demo_gateway: Embedded) -> None:
-    page = window("Try as user")
+def asks_for_a_long_answer(page: Page, words: int) -> Locator:
+    """In a chat that is live, and where it has begun: the field of the next message."""
     page.goto(f"/agents/{ids.METRONOME}/")
     message = page.get_by_role("textbox", name="Message")
-    message.fill(json.dumps({"rate": 40, "count": 400, "story": "ferries"}))
+    message.fill(json.dumps({"rate": 40, "count": words, "story": "ferries"}))
     page.get_by_role("button", name="Send").click()
     expect(page.locator("[data-tail][aria-busy]")).to_be_visible()
     expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    return message
+
+
+@in_one_dialect
+def test_a_chat_that_was_signed_out_says_that_its_answer_goes_on(window: Window, demo_gateway: Embedded) -> None:
+    page = window("Try as user")
+    message = asks_for_a_long_answer(page, 400)
     message.fill("half a th")
     demo_gateway.dial(expire_tokens=True, drop_streams=True)
     banner = page.locator("[data-line=ended]")
@@ -177,12 +183,7 @@ def test_a_chat_that_was_signed_out_is_whole_again_once_somebody_signed_in_in_an
     window: Window, demo_gateway: Embedded
 ) -> None:
     page = window("Try as user")
-    page.goto(f"/agents/{ids.METRONOME}/")
-    message = page.get_by_role("textbox", name="Message")
-    message.fill(json.dumps({"rate": 40, "count": 200, "story": "ferries"}))
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator("[data-tail][aria-busy]")).to_be_visible()
-    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    message = asks_for_a_long_answer(page, 200)
     demo_gateway.dial(expire_tokens=True, drop_streams=True)
     banner = page.locator("[data-line=ended]")
     expect(banner).to_contain_text("this answer goes on")
@@ -230,12 +231,7 @@ def test_a_desk_that_was_signed_out_stays_where_coming_back_would_lose_what_was_
 def test_a_chat_whose_line_is_cut_says_since_when_while_an_answer_comes(window: Window, line: Line) -> None:
     page = window("Try as user", base_url=line.url)
     page.clock.install()
-    page.goto(f"/agents/{ids.METRONOME}/")
-    message = page.get_by_role("textbox", name="Message")
-    message.fill(json.dumps({"rate": 40, "count": 400, "story": "ferries"}))
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator("[data-tail][aria-busy]")).to_be_visible()
-    expect(page.get_by_role("status", name="Live updates")).to_have_text("Live")
+    asks_for_a_long_answer(page, 400)
     line.cut(is_down=True)
     expect(page.get_by_role("status", name="Live updates")).to_have_text("Reconnecting")
     page.clock.fast_forward(5000)

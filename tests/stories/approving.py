@@ -16,10 +16,32 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from tests.embedded import Embedded
-from tests.portico import Visitor
+from tests.portico import Portico, Visitor
 
 SOON = 5.0  # seconds: what the page promises for a decision
 ANA, BO, OLU, GIL = "user@example.com", "admin@example.com", "operator@example.com", "other@example.com"
+
+Arriving = Callable[[str], Visitor]
+
+
+def arrived(portico: Portico, email: str) -> Visitor:
+    visitor = Visitor(portico)
+    visitor.signs_in(email)
+    return visitor
+
+
+@contextmanager
+def arrivals(portico: Portico) -> Iterator[Arriving]:
+    """Signs in whoever comes, each with a browser of their own."""
+    there: list[Visitor] = []
+
+    def arrive(email: str) -> Visitor:
+        there.append(arrived(portico, email))
+        return there[-1]
+
+    yield arrive
+    for one in there:
+        one.session.close()
 
 
 def words(markup: str) -> str:

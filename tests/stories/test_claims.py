@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, GIL, OLU, held, live_page, words
+from tests.stories.approving import ANA, BO, GIL, OLU, Arriving, arrivals, held, live_page, words
 from tests.stories.test_bulk import posts as answers_several
 from tests.stories.test_bulk import ticked
-
-Arriving = Callable[[str], Visitor]
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +27,9 @@ def strict(gateway: Embedded) -> Iterator[Portico]:
 @pytest.fixture
 def come(strict: Portico, gateway: Embedded) -> Iterator[Arriving]:
     gateway.dial(person={"email": OLU, "roles": ["admin"]})  # a second admin of the organisation
-    there: list[Visitor] = []
-
-    def arrive(email: str) -> Visitor:
-        there.append(Visitor(strict))
-        there[-1].signs_in(email)
-        return there[-1]
-
-    yield arrive
+    with arrivals(strict) as arrive:
+        yield arrive
     gateway.dial(person={"email": OLU, "roles": ["tenant_admin"]})
-    for one in there:
-        one.session.close()
 
 
 def shown(visitor: Visitor, call: str) -> str:

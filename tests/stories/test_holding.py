@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Timer
@@ -28,11 +28,10 @@ from gateway import Confirmation, Person
 from tests.embedded import Embedded
 from tests.portico import BOTH, ROOT, Portico, Visitor
 from tests.servers import postgres_server, redis_server
-from tests.stories.approving import ANA, BO, GIL, held, live_page, words
+from tests.stories.approving import ANA, BO, GIL, Arriving, arrivals, arrived, held, live_page, words
 from tests.stories.following import eventually
 
 HOLD = 1.5  # seconds
-Arriving = Callable[[str], Visitor]
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +43,8 @@ def holding(gateway: Embedded) -> Iterator[Portico]:
 
 @pytest.fixture
 def come(holding: Portico) -> Iterator[Arriving]:
-    there: list[Visitor] = []
-
-    def arrive(email: str) -> Visitor:
-        there.append(arrived(holding, email))
-        return there[-1]
-
-    yield arrive
-    for one in there:
-        one.session.close()
-
-
-def arrived(portico: Portico, email: str) -> Visitor:
-    visitor = Visitor(portico)
-    visitor.signs_in(email)
-    return visitor
+    with arrivals(holding) as arrive:
+        yield arrive
 
 
 def sent(gateway: Embedded, call: str) -> int:

@@ -28,9 +28,9 @@ from confirmations.record import Evidence
 from gateway import Person
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, held, words
+from tests.stories.approving import ANA, BO, arrived, held, words
 from tests.stories.following import eventually
-from tests.stories.test_holding import arrived, post, sent, shown
+from tests.stories.test_holding import post, sent, shown
 
 HOLD = 1.0  # seconds
 HISTORY = "/confirmations/history/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -20,11 +20,10 @@ from accounts.limits import Pace
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import OFFERED, Portico, Visitor
-from tests.stories.approving import ANA, GIL, connected
+from tests.stories.approving import ANA, GIL, Arriving, arrivals, connected
 from tests.stories.following import eventually, plain, run_of
 
 MOST = 3
-Arriving = Callable[[str], Visitor]
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +37,8 @@ def bounded() -> Iterator[Portico]:
 
 @pytest.fixture
 def arrive(bounded: Portico) -> Iterator[Arriving]:
-    come: list[Visitor] = []
-
-    def arriving(email: str) -> Visitor:
-        come.append(Visitor(bounded))
-        come[-1].signs_in(email)
-        return come[-1]
-
-    yield arriving
-    for one in come:
-        one.session.close()
+    with arrivals(bounded) as arriving:
+        yield arriving
 
 
 def first_frame(visitor: Visitor) -> dict[str, Any]:

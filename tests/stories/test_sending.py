@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import requests
 
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, held, resolved_elsewhere, words
+from tests.stories.approving import ANA, BO, Arriving, arrivals, held, resolved_elsewhere, words
 from tests.stories.following import eventually
 from tests.stories.test_bulk import posts, ticked
 from tests.stories.test_confirmations_trouble import base
 
-Arriving = Callable[[str], Visitor]
 PAGES = ("/confirmations/", "/confirmations/{}/", "/confirmations/history/", "/confirmations/{}/compare/")
 CANCEL = "/confirmations/sending/cancel/"
 
@@ -29,16 +28,8 @@ def holding(gateway: Embedded) -> Iterator[Portico]:
 
 @pytest.fixture
 def come(holding: Portico) -> Iterator[Arriving]:
-    there: list[Visitor] = []
-
-    def arrive(email: str) -> Visitor:
-        there.append(Visitor(holding))
-        there[-1].signs_in(email)
-        return there[-1]
-
-    yield arrive
-    for one in there:
-        one.session.close()
+    with arrivals(holding) as arrive:
+        yield arrive
 
 
 def bar(page: str) -> str:

@@ -13,10 +13,10 @@ import pytest
 
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, OLU, SOON, held, live_page, open_page, words
+from tests.stories.approving import ANA, BO, OLU, SOON, arrived, held, live_page, open_page, words
 from tests.stories.following import eventually
 from tests.stories.test_bulk import posts, ticked
-from tests.stories.test_holding import arrived, post, sent
+from tests.stories.test_holding import post, sent
 from tests.stories.test_holds_late import HOLD, ana, bo, database, decisions, late, trouble, unsent
 
 __all__ = ["ana", "bo", "late", "trouble"]  # fixtures
