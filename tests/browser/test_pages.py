@@ -160,3 +160,35 @@ def test_a_message_that_cannot_be_sent_stays_in_the_box(window: Window) -> None:
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("article", name="Echo")).to_have_count(2)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+ENDS = """element => {
+    const found = []
+    const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) {
+        const { currentNode } = texts
+        for (const { 0: line, index } of currentNode.data.matchAll(/[^\\n]+/g)) {
+            const word = line.split(" ")[0]
+            const of = (from, to) => {
+                const range = document.createRange()
+                range.setStart(currentNode, index + from)
+                range.setEnd(currentNode, index + to)
+                return range.getBoundingClientRect()
+            }
+            const [first, last] = [of(0, word.length), of(line.length - 1, line.length)]
+            found.push([word, first.left > last.left ? "right" : "left"])
+        }
+    }
+    return found
+}"""
+
+
+def test_arabic_reads_from_the_right_and_english_from_the_left(window: Window) -> None:
+    page = window("Try as user")
+    begin(page, "Echo", "مرحبا (hello).\n\nhello (مرحبا).\n\nعنوان طويل")
+    article = page.get_by_role("article", name="Echo")
+    expect(article).to_contain_text("عنوان طويل")
+    page.get_by_role("textbox", name="Message").fill("مرحبا")
+    said = page.locator(".message--mine .said")
+    ends = [*said.evaluate(ENDS), *article.get_by_text("عنوان طويل", exact=True).evaluate(ENDS)]
+    assert ends == [["مرحبا", "right"], ["hello", "left"], ["عنوان", "right"], ["عنوان", "right"]]
