@@ -192,3 +192,23 @@ def test_arabic_reads_from_the_right_and_english_from_the_left(window: Window) -
     said = page.locator(".message--mine .said")
     ends = [*said.evaluate(ENDS), *article.get_by_text("عنوان طويل", exact=True).evaluate(ENDS)]
     assert ends == [["مرحبا", "right"], ["hello", "left"], ["عنوان", "right"], ["عنوان", "right"]]
+
+
+def test_what_gets_the_focus_is_not_below_the_button_that_floats(window: Window) -> None:
+    page = window("Try as user", viewport={"width": 360, "height": 740})
+    begin(page, "File manager", "get rid of notes.txt for me")
+    call = page.get_by_role("log").get_by_role("region", name="delete_file")
+    expect(call).to_be_visible()
+    reason = call.get_by_label("Reason")
+    call.get_by_role("link", name="Compare with the last approved").focus()
+    reason.evaluate("""field => {
+        const log = field.closest("[data-log]")
+        log.scrollTop += field.getBoundingClientRect().bottom - log.getBoundingClientRect().bottom + 4
+    }""")
+    expect(page.get_by_role("button", name="Jump to latest")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(reason).to_be_focused()
+    assert reason.evaluate("""field => {
+        const { left, top, width, height } = field.getBoundingClientRect()
+        return document.elementFromPoint(left + width / 2, top + height / 2) === field
+    }""")
