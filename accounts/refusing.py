@@ -21,7 +21,7 @@ class Refusal:
     heading: str  # a sentence without its full stop
     advice: str  # whole sentences
     typed: Sequence[str] = ()  # what the person wrote, to be copied
-    back: str = "/"  # path of the page that they were on
+    back: str = "/"  # path of the page that they were on; empty where no link leads on
     way: str = ""  # what the link there is called
 
     @property

@@ -69,7 +69,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def _refused(request: HttpRequest, problem: Exception) -> HttpResponse:
     if isinstance(problem, DisallowedHost):
         advice = "Open it at the address that you were given. Whoever runs it names its addresses in ALLOWED_HOSTS."
-        return _answer(request, Refusal(400, "Portico does not answer to this address", advice))
+        return _answer(request, Refusal(400, "Portico does not answer to this address", advice, back=""))
     texts = typed(request)
     page = page_of(request) if request.method == "POST" else "/"
     kept = COPY if texts and shape_of(_lower(request)) == "page" else GO_BACK

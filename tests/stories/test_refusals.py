@@ -151,6 +151,7 @@ def test_strangers_send_little(arrive: Arriving) -> None:
 def test_another_host_is_told_so(front: Portico, host: str) -> None:
     answer = requests.get(f"{front.url}/login/", headers={"Host": host, "Accept": "text/html"}, timeout=10)
     assert is_a_page(answer, 400) and "does not answer to this address" in answer.text
+    assert 'class="button' not in answer.text  # it would lead to the same address
     assert not host or host not in answer.text
 
 
