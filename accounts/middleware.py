@@ -61,6 +61,6 @@ def _reason_to_end(request: HttpRequest, kept: GatewaySession | None) -> str:
 def _told(request: HttpRequest, problem: GatewayError) -> dict[str, str]:
     return {
         "sentence": problem.message,
-        "advice": "Nothing that you wrote is lost. Try again in a moment." if problem.status >= 500 else "",
+        "advice": "Nothing that you wrote is lost." if problem.status >= 500 else "",
         "retry_url": request.get_full_path() if request.method == "GET" and problem.status >= 500 else "",
     }

@@ -148,6 +148,11 @@ def test_a_page_says_what_is_so_of_its_agent(
     assert "hello" in transcript(talk)
 
 
+def test_the_page_of_an_agent_that_is_off_asks_nobody_to_write(bo: Visitor) -> None:
+    page = plain(bo.reads(f"/agents/{ids.RETIRED_HELPER}/"))
+    assert OFF in page and "What you ask above" not in page
+
+
 def test_what_an_agent_needs_is_said_to_be_unknown_where_it_is(bo: Visitor, failing: Embedded) -> None:
     check = f"/api/v1/agents/{ids.WEATHER_DESK}/credentials-check"
     unknown = "still needs is not known right now."

@@ -432,6 +432,7 @@ def test_without_the_gateway_the_history_is_porticos_record_and_what_only_that_k
     page = bo.reads(f"{HISTORY}?state=waiting")
     assert "The gateway cannot be reached right now" in words(page) and "Portico's record alone" in words(page)
     assert "Not asked" in entry(page, call) and "You rejected: too broad" in entry(page, call)
+    assert "No call of the history" not in words(bo.reads(f"{HISTORY}?agent=nobody"))  # who knows?
     gateway.launch(port)  # its memory is gone
     page = bo.reads(f"{HISTORY}?state=unlisted")
     assert "Not listed: only Portico knows of this call" in entry(page, call)
