@@ -80,9 +80,12 @@ function steady(section, aim) {
     scroller.scrollTop += Math.round(topOf(button) - aim)
     return Math.round(topOf(button) - aim)
   }
-  const rest = goBack()
   const form = section.querySelector("[data-answering]")
-  if (rest < 0) form.style.marginBlockStart = `${(Number.parseFloat(form.style.marginBlockStart) || 0) - rest}px`
+  const push = by => (form.style.marginBlockStart = `${Math.max(0, (Number.parseFloat(form.style.marginBlockStart) || 0) + by)}px`)
+  const below = Math.round(topOf(button) - aim)
+  if (below > 0) push(-below) // what is above it got its size, and the room that stood in for it is not needed
+  const rest = goBack()
+  if (rest < 0) push(-rest)
   if (rest <= 0) return
   const room = rest + scroller.clientHeight // more than enough
   section.style.marginBlockEnd = `${room}px`

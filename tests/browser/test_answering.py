@@ -212,6 +212,26 @@ def test_a_pointer_that_aims_at_reject_hits_it_whatever_anothers_approval_adds(
 
 
 @in_one_dialect
+def test_no_gap_is_left_above_the_answer_of_a_long_call_that_is_told_anew(come: Come, demo_gateway: Embedded) -> None:
+    claimer, reader = come("admin"), come("operator", height=2000)
+    call = held(demo_gateway, ANA, "send_report", agent=AGENT, text="words and more words " * 2000, lines=[*range(20)])
+    for page in (claimer, reader):
+        opens(page, f"/confirmations/{call}/")
+    section = call_of(reader, call)
+    place = section.get_by_role("button", name="Reject").bounding_box()
+    call_of(claimer, call).get_by_role("button", name="Claim").click()
+    expect(section).to_contain_text("is looking into this until")
+    compare, said = (
+        one.bounding_box()
+        for one in (section.get_by_role("link", name="Compare"), section.get_by_text("is looking into this until"))
+    )
+    now = section.get_by_role("button", name="Reject").bounding_box()
+    assert place and now and compare and said
+    assert abs(now["y"] - place["y"]) < 1
+    assert said["y"] - compare["y"] - compare["height"] < 40
+
+
+@in_one_dialect
 def test_a_rejection_by_the_keyboard_of_a_small_window_wins_while_it_is_typed(
     come: Come, demo_gateway: Embedded
 ) -> None:
