@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib import import_module
 
 from channels.db import database_sync_to_async
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -20,6 +19,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 
 from accounts import bus
+from accounts.session_store import SessionStore
 from gateway import Gateway, SignedIn, clock
 
 KEPT_AT = "gateway"  # the session's key for all of this
@@ -120,7 +120,7 @@ def end(session_key: str, message: str) -> None:
 
     The rest stays for the next page, which signs this person out, says why, and keeps what they had typed.
     """
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    session = SessionStore(session_key)
     if KEPT_AT not in session:  # signed out meanwhile
         return
     session[KEPT_AT] = {"ended": message}
@@ -195,7 +195,7 @@ def _gone_of(watched: dict[str, str]) -> list[str]:
 
 def lasts(session_key: str) -> bool:
     """Whether there still is such a session, with a token in it."""
-    return "token" in import_module(settings.SESSION_ENGINE).SessionStore(session_key).get(KEPT_AT, {})
+    return "token" in SessionStore(session_key).get(KEPT_AT, {})
 
 
 def name_of(session_key: str) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, parse_cookie
 
 from accounts.checking import checked_at, may_go_on
 from accounts.models import User
+from accounts.session_store import SessionStore
 from accounts.sessions import GatewaySession, gateway_session
 
 
@@ -45,12 +45,12 @@ async def has_session(scope: Mapping[str, Any]) -> bool:
         return False
     try:
         return await database_sync_to_async(_has_person)(key)
-    except DatabaseError:
+    except Error:
         return True
 
 
 def _has_person(session_key: str) -> bool:
-    return SESSION_KEY in import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return SESSION_KEY in SessionStore(session_key)
 
 
 def _session_key(scope: Mapping[str, Any]) -> str | None:
@@ -67,7 +67,7 @@ def _read(scope: Mapping[str, Any]) -> Visitor | None:
     if (key := _session_key(scope)) is None:
         return None
     request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    request.session = SessionStore(key)
     user = get_user(request)
     kept = gateway_session(request.session)
     if not isinstance(user, User) or not request.session.session_key or kept is None or kept.is_over:

@@ -14,7 +14,6 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -24,6 +23,7 @@ from accounts.context_processors import THEMES
 from accounts.refusing import Refusal, answer, shape_of
 from accounts.requests import page_of
 from accounts.typed import size_of, typed
+from config.outages import is_outage
 
 MEGABYTE = 1024**2
 
@@ -120,7 +120,7 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
 def broken(request: HttpRequest) -> HttpResponse:
     """The database is away, locked, full or takes no writing: a 503 that gives back what was typed. Else a 500."""
     is_page = shape_of(_lower(request)) == "page"
-    if not isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+    if not is_outage(sys.exc_info()[1]):
         advice = "It was written down for the people who run Portico. Try again; what was saved is still there."
         return (
             server_error(request) if is_page else _answer(request, Refusal(500, "Something broke on our side", advice))

@@ -7,7 +7,7 @@ import re
 import time
 from types import TracebackType
 
-from django.db import InterfaceError, OperationalError
+from config.outages import is_outage
 
 QUIET = 60.0  # seconds without trouble, after which the next is a new outage
 
@@ -42,7 +42,7 @@ class OneLineAnOutage(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         problem = record.exc_info[1] if record.exc_info else None
-        if not isinstance(problem, (OperationalError, InterfaceError)):
+        if not is_outage(problem):
             return True
         now = time.monotonic()
         is_new = now - self._last >= QUIET

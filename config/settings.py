@@ -182,6 +182,7 @@ for key in SESSION_TOKEN_KEYS:
     except ValueError:
         sentence = "SESSION_TOKEN_KEYS must be Fernet keys: 32 bytes each, in URL-safe base64."
         raise ImproperlyConfigured(sentence) from None
+SESSION_ENGINE = "accounts.session_store"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # ends with the session it belongs to
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024**2  # bytes of a form
 CSRF_FAILURE_VIEW = "config.errors.forged"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -16,6 +17,7 @@ from agents.purging import purge
 from embedded import ids
 from tests.embedded import Embedded
 from tests.portico import ROOT, Portico, Visitor, empty_database, wait_until_up
+from tests.servers import postgres_server
 
 
 @pytest.fixture
@@ -73,6 +75,29 @@ def test_what_was_typed_is_given_back_and_all_is_well_when_the_database_is(
     away.rename(place)
     assert ana.posts(f"/agents/{ids.ECHO}/", message="a <long> thought").status_code == 200
     ana.session.close()
+    said = log.read_text()
+    assert said.count("database does not answer") == 1
+    assert "Traceback" not in said
+
+
+def test_what_was_typed_is_given_back_while_postgresql_takes_no_writing(own_gateway: Embedded, log: Path) -> None:
+    with postgres_server() as address, log.open("wb") as lines:
+        front = Portico.as_demo(own_gateway.url, DATABASE_URL=address)
+        command = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(command, cwd=ROOT, env=front.environment, check=True)
+        command = [sys.executable, "-m", "config.serve", "--port", str(front.port)]
+        front.process = subprocess.Popen(command, cwd=ROOT, env=front.environment, stderr=lines)
+        wait_until_up(front.url, front.process)
+        ana = Visitor(front)
+        ana.signs_in("user@example.com")
+        with psycopg.connect(address, autocommit=True) as database:
+            database.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
+        sent = ana.posts(f"/agents/{ids.ECHO}/", message="a <long> thought")
+        assert sent.status_code == 503 and "cannot use its database" in sent.text
+        assert ">a &lt;long&gt; thought</textarea>" in sent.text
+        assert ana.gets("/conversations/").status_code == 200
+        ana.session.close()
+        front.close()
     said = log.read_text()
     assert said.count("database does not answer") == 1
     assert "Traceback" not in said

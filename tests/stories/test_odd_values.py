@@ -16,9 +16,11 @@ from urllib.parse import quote
 import pytest
 import requests
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 
 from accounts.drafts import LONGEST_PAGE, page_key
+from config.bodies import STRANGERS
 from embedded import ids
 from gateway import deep
 from tests.embedded import Embedded
@@ -259,6 +261,16 @@ def test_no_odd_word_of_a_client_breaks_a_page(upstream: Embedded, front: Portic
             )
             assert answer.status_code < 500, (path[:80], more)
     visitor.session.close()
+
+
+@pytest.mark.parametrize("key", [r"aaaaaaaa\000aaaaaaaa", r"\000" * 32, r"\377\200" * 16, "a" * 60_000, "';--" * 8])
+def test_a_cookie_of_no_session_is_nobodys(front: Portico, key: str) -> None:
+    headers = {"Cookie": f'{settings.SESSION_COOKIE_NAME}="{key}"', "Content-Type": "application/x-www-form-urlencoded"}
+    nowhere = "runs/00000000-0000-0000-0000-000000000000/events/"
+    for path, status in (("login/", 200), ("agents/", 302), (nowhere, 401)):
+        answer = requests.get(f"{front.url}/{path}", headers=headers, timeout=10, allow_redirects=False)
+        assert answer.status_code == status, path
+    assert requests.post(f"{front.url}/login/", b"x" * 2 * STRANGERS, headers=headers, timeout=10).status_code == 413
 
 
 def test_long_paths_that_begin_alike_have_a_draft_each() -> None:
