@@ -28,6 +28,9 @@ REMEMBERED_AWAY = 2.0  # seconds until a Redis that was away is told again: a fr
 PING_EVERY, SILENCE = 4.0, 4.0  # seconds: a connection that died silently is noticed after both
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two attempts to hear again
 
+TROUBLE = (redis.RedisError, OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""Away, full or frozen; and what the client makes of a server that is no Redis. A time-out is an OSError."""
+
 Hearer = Callable[[Any], None]
 CatchUp = Callable[[], Awaitable[None]]
 
@@ -87,7 +90,7 @@ def _tell(kind: str, word: str) -> None:
         try:
             _client().publish(_channel(), word)
             return
-        except (redis.RedisError, OSError, ValueError):  # or what the client makes of a server that is no Redis
+        except TROUBLE:
             _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)
     _hear_word(word)
@@ -138,7 +141,7 @@ async def _listen() -> None:
                     else:
                         await words.ping()
                         _hear(await _answer(words))
-        except (redis.RedisError, OSError) as exc:  # a time-out is one, too
+        except TROUBLE as exc:
             logger.warning("Redis is away: %r", exc)
         except Exception:
             logger.exception("the words of other processes are listened for anew")

@@ -51,7 +51,8 @@ def forget_failures(email: str, address: str) -> None:
 
 
 def _count(key: str) -> int:
-    return int(cache.get(key, 0))
+    count = cache.get(key)
+    return count if isinstance(count, int) else 0
 
 
 def _count_up(key: str) -> None:

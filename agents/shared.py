@@ -26,6 +26,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import Error
 
+from accounts.bus import TROUBLE
 from agents.models import Run
 from agents.runlog import RunLog, Whole, encoded
 
@@ -44,8 +45,6 @@ AWAY, LONGEST_AWAY = 1.0, 4.0  # seconds until Redis is tried again
 GIVEN_UP = 10.0  # seconds after its end in which Redis is told of it, once it is back
 ROWS_EVERY = 2.0  # seconds between two looks at the rows of runs of which nothing was heard since the last one
 PAGE_WAITS, REMEMBERED_AWAY = 1, 5.0  # seconds that a page waits for Redis, and until one waits again
-TROUBLE = (redis.RedisError, OSError, ValueError, TypeError, LookupError, AttributeError)
-"""Away, full or frozen; and what the client makes of a server that is no Redis. A time-out is an OSError."""
 NOTHING = Whole(0, "", "")
 CONNECTIONS = 10_000  # a mirror holds one; redis-py's own limit is 100
 

@@ -11,6 +11,8 @@ import redis
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
+from accounts.bus import TROUBLE
+
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 1  # seconds for one word to Redis
@@ -69,13 +71,14 @@ class RedisOrMemory(LocMemCache):
         if time.monotonic() >= self._away_until:
             try:
                 return getattr(self._shared, name)(*args, **kwargs)
-            except (redis.ConnectionError, redis.TimeoutError) as exc:
-                self._away_until = time.monotonic() + REMEMBERED_AWAY
-                logger.warning("Redis is away: %r", exc)
-            except redis.RedisError as exc:  # such as a full one
-                logger.warning("Redis refuses: %r", exc)
             except ValueError as exc:
                 if name == "incr":
                     return instead(*args, **kwargs)
                 logger.warning("what Redis holds is not ours: %r", exc)
+            except TROUBLE as exc:
+                if isinstance(exc, redis.ResponseError):  # such as a full one's
+                    logger.warning("Redis refuses: %r", exc)
+                else:
+                    self._away_until = time.monotonic() + REMEMBERED_AWAY
+                    logger.warning("Redis is away: %r", exc)
         return instead(*args, **kwargs) if instead else None

@@ -43,9 +43,9 @@ def look_up(gateway: Gateway, service: str) -> Service:
     if not is_segment(service):
         return Service(service, service)
     key = _key(gateway, service)
-    if remembered := cache.get(key):
-        name, kind = remembered
-        return Service(service, name, kind)
+    match cache.get(key):
+        case [str(name), kind]:
+            return Service(service, name, kind)
     try:
         found = gateway.service(service)
     except GatewayError:

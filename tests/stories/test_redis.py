@@ -18,7 +18,7 @@ from django.core.cache.backends.base import BaseCache
 
 from accounts import bus, throttle
 from config.cache import RedisOrMemory
-from tests.servers import redis_server
+from tests.servers import Line, redis_server
 from tests.stories.following import eventually
 
 
@@ -148,6 +148,36 @@ async def test_a_connection_that_falls_silent_is_noticed_and_made_anew(heard: li
     bus._away_until = 0.0
     await asyncio.to_thread(bus.tell, "test", "again")
     await until(lambda: heard == ["again"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"+OK\r\n", b":1\r\n", b"*1\r\n" * 5000, b"$3\r\n[1]\r\n", b"#t\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"],
+)
+async def test_a_server_that_is_no_redis_costs_nobody_a_word_or_a_sign_in(
+    shared: str, monkeypatch: pytest.MonkeyPatch, settings: Any, answer: bytes
+) -> None:
+    line = Line(int(shared.rpartition(":")[2].partition("/")[0]))
+    line.says = answer
+    settings.REDIS_URL = f"redis://127.0.0.1:{line.port}/0"
+    words: list[Any] = []
+    monkeypatch.setitem(bus._hearers, "test", words.append)
+    monkeypatch.setattr("config.cache.REMEMBERED_AWAY", 0.0)
+    bus._client.cache_clear()
+    bus._channel.cache_clear()
+    try:
+        for word in ("still", "here"):
+            bus.tell("test", word)
+        await until(lambda: words == ["still", "here"])
+        monkeypatch.setattr(throttle, "cache", RedisOrMemory(settings.REDIS_URL, {}))
+        for _ in range(3):
+            await asyncio.to_thread(throttle.count_failure, "eve@example.com", "10.0.0.1")
+            assert await asyncio.to_thread(throttle.is_paused, "eve@example.com", "10.0.0.1") in (True, False)
+    finally:
+        bus._client().close()
+        bus._client.cache_clear()
+        bus._channel.cache_clear()
+        line.close()
 
 
 def test_two_installations_on_one_redis_do_not_hear_each_other(settings: Any) -> None:
