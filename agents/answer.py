@@ -96,7 +96,8 @@ class Answer:
         """Parts, with those of sub-agents: each of them costs, however short the event is that began it."""
         self._parts: list[Part] = []
         self._keys: set[str] = set()  # of all parts and fragments
-        self._list = PartList(self._parts, keys=self._keys)
+        self._tellers: dict[tuple[str, str], str] = {}  # sub-agents, by kind and id of what they told of first
+        self._list = PartList(self._parts, "", self._keys, self._tellers)
         self._foot: dict[str, Part] = {}  # the parts below the answer, by kind
         self._agents: dict[str, Part] = {}  # sub-agents by the id of their run
         self._lists: dict[str, PartList] = {}  # what stands in each
@@ -347,14 +348,14 @@ class Answer:
             self._merge(mine)
 
     def _is_here(self, kind: str, name: str) -> bool:
-        return any(parts.last(kind, name) for parts in (self._list, *self._lists.values()))
+        return (kind, name) in self._tellers
 
     def _agent_with(self, item: Item) -> str:
         """The sub-agent that said or called it, where it was streamed as such."""
         kind = "tool" if item.kind == "result" else item.kind
         if self._list.last(kind, item.id):
             return ""
-        return next((who for who, parts in self._lists.items() if parts.last(kind, item.id)), "")
+        return self._tellers.get((kind, item.id), "")
 
     def _merge(self, items: Sequence[Item]) -> None:
         self._settle()
@@ -480,7 +481,7 @@ class Answer:
         prefix = f"{around[-1]['key']}." if around else ""
         group = agent_part(who, name, about, self._list.own_key(f"{prefix}agent-{len(self._agents)}-{who}"))
         self._agents[who], self._around[who] = group, around
-        self._lists[who] = PartList(group["parts"], f"{group['key']}.", self._keys)
+        self._lists[who] = PartList(group["parts"], f"{group['key']}.", self._keys, self._tellers, who)
         self.count += 1
         if around:
             around[-1]["parts"].append(group)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
 
+from agents.approvals import CLOCKS
 from agents.models import Run
 from agents.pieces import fingerprint_of
 from agents.transcript import every
 from gateway import Confirmation
 from gateway.canonical import fingerprint
-
-CLOCKS = timedelta(seconds=5)  # by which the gateway's clock and ours may differ
 
 
 def unanswered(run: Run) -> set[tuple[str, str]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
+LONGEST_PROBLEM = 500  # characters
 LOADED_AT_ONCE = 50  # messages
 LOADED_SIZE = 4 * 1024 * 1024  # characters of answers that are loaded at once; at least those to one message are
 
@@ -109,7 +110,7 @@ class Run(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="runs")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.RUNNING)
-    problem = models.CharField(max_length=500, blank=True)  # a sentence for people
+    problem = models.CharField(max_length=LONGEST_PROBLEM, blank=True)  # a sentence for people
     detail = models.TextField(blank=True)  # what the agent wrote about it: untrusted
     parts: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = WrittenJSONField(default=list)
     """The answer so far, in order: see `agents.transcript`.

@@ -32,7 +32,7 @@ from accounts.sessions import opened, sealed
 from agents import approvals, interrupts, pieces, saving, shared
 from agents.answer import Answer
 from agents.increments import Kept
-from agents.models import Run
+from agents.models import LONGEST_PROBLEM, Run
 from agents.purging import purge
 from agents.runlog import UNKNOWN, RunLog, Whole
 from agents.transcript import Part, every
@@ -55,7 +55,6 @@ PURGE_EVERY = 60.0  # seconds
 A_WAIT = 0.3  # seconds that a call takes from which on it may have waited for somebody
 LOOKS_AT_APPROVALS = (0.0, 1.0, 2.0, 4.0)  # seconds before each look at how approvals ended
 A_PART = 4096  # bytes that a part of an answer costs beside what it says: as an object, a row, a piece of a page
-LONGEST_PROBLEM = 500  # characters, as `Run` has them
 CHECK_CREDENTIALS_EVERY = 5.0  # seconds, while somebody follows
 GIVE_UP_CREDENTIALS = 3600.0  # seconds
 END_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to keep an end, while the database is away

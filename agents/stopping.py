@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from asgiref.sync import async_to_sync
 
-from accounts.models import User
+from accounts.models import User, cut
 from accounts.sessions import GatewaySession
 from agents import runs
 from agents.left import unanswered
-from agents.models import Run
+from agents.models import LONGEST_PROBLEM, Run
 from confirmations.api import Call, let_go
 from gateway.errors import GatewayError
-
-LONGEST_PROBLEM = 500  # characters, as `Run` has them; PostgreSQL takes no more, and tools may be many
 
 
 def stop(user: User, kept: GatewaySession, run: Run) -> str:
@@ -25,7 +23,7 @@ def stop(user: User, kept: GatewaySession, run: Run) -> str:
         return ""  # it had ended by itself
     sentence = _sentence(user, kept, run)
     if sentence:
-        Run.objects.filter(id=run.id).update(problem=f"Stopped by you. {sentence}"[:LONGEST_PROBLEM])
+        Run.objects.filter(id=run.id).update(problem=cut(f"Stopped by you. {sentence}", LONGEST_PROBLEM))
     return sentence
 
 

@@ -7,10 +7,12 @@ that role, order, the ids of tool calls and the text tell what is the same. Sour
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ag_ui.core import (
@@ -38,6 +40,8 @@ from agents.transcript import Part, content_text
 
 ALIKE = 0.5  # of the words: a text in progress that a snapshot has otherwise is still the same text
 COMPARED = 200  # words
+BEGINNING = 20  # characters by which texts are looked up
+TRIED = 20  # texts that begin alike, of which one may be what a snapshot has otherwise
 SAID = ("text", "reasoning", "activity")  # kinds of parts that a snapshot may number or word otherwise
 
 
@@ -209,34 +213,59 @@ def _held(units: Sequence[Unit], items: Sequence[Item]) -> tuple[list[Item], set
 
     Some agents keep all that they said around their calls as one message: it stays as it was streamed.
     """
-    texts = [number for number, unit in enumerate(units) if unit.sort == ("text", "")]
+    texts = _Row([(number, _dense(unit.text)) for number, unit in enumerate(units) if unit.sort == ("text", "")])
     said = {_plain(item.text) for item in items if item.kind == "text"}
     held: set[int] = set()
     left: list[Item] = []
-    at = 0
     for item in items:
-        some = _together(units, texts[at:], item.text) if _sort(item) == ("text", "") and len(texts) - at > 1 else []
+        some = texts.together(_dense(item.text)) if _sort(item) == ("text", "") else []
         if len(some) > 1 and not all(_plain(units[number].text) in said for number in some):
             held.update(some)
-            at = texts.index(some[-1]) + 1
+            texts.begin_behind(some[-1])
         else:
             left.append(item)
     return left, held
 
 
-def _together(units: Sequence[Unit], texts: Sequence[int], text: str) -> list[int]:
-    """The first of these texts in a row that make it up; none where none do."""
-    rest, some = _dense(text), []
-    for number in texts:
-        words = _dense(units[number].text)
-        if words and rest.startswith(words):
-            rest = rest[len(words) :]
-            some.append(number)
-        elif some and words:
-            return []
-        if not rest:
+class _Row:
+    """The texts that were streamed, in order, without the spaces in them."""
+
+    def __init__(self, texts: Iterable[tuple[int, str]]) -> None:
+        """`texts`: each with the number of its unit."""
+        self._texts = [(number, text) for number, text in texts if text]
+        self._whole = {text for _, text in self._texts}
+        self._at = 0
+        self._places: dict[str, list[int]] = defaultdict(list)  # in this row, by how the texts begin
+        for place, (_, text) in enumerate(self._texts):
+            self._places[text[:BEGINNING]].append(place)
+
+    def begin_behind(self, number: int) -> None:
+        """The texts up to this unit are told."""
+        self._at = bisect_right(self._texts, number, key=lambda one: one[0])
+
+    def together(self, text: str) -> list[int]:
+        """The numbers of the first ones in a row that make it up; none where one alone is the same."""
+        some: list[int] = []
+        if text in self._whole or (first := self._first(text)) is None:
             return some
-    return []
+        at = 0
+        for number, words in islice(self._texts, first, None):
+            if not text.startswith(words, at):
+                return []
+            at += len(words)
+            some.append(number)
+            if at == len(text):
+                return some
+        return []
+
+    def _first(self, text: str) -> int | None:
+        """The place of the first one that the text begins with."""
+        found: list[int] = []
+        for size in range(1, min(BEGINNING, len(text)) + 1):
+            places = self._places.get(text[:size], [])
+            start = bisect_left(places, self._at)
+            found += (one for one in places[start : start + TRIED] if text.startswith(self._texts[one][1]))
+        return min(found, default=None)
 
 
 def _pairs(units: Sequence[Unit], items: Sequence[Item], held: Collection[int]) -> dict[int, int]:
@@ -292,7 +321,7 @@ def _pair_in_order(units: Sequence[Unit], items: Sequence[Item], pairs: dict[int
             for test in (_goes_on, _is_same_otherwise):
                 for one in [one for one in gap if one not in pairs]:
                     some = free[_sort(items[one])]
-                    found = next((unit for unit in some[:20] if test(units[unit], items[one])), None)
+                    found = next((unit for unit in some[:TRIED] if test(units[unit], items[one])), None)
                     if found is not None:
                         pairs[one] = found
                         taken.add(found)
@@ -423,7 +452,7 @@ def _sort(item: Item) -> tuple[str, str]:
 
 def _beginning(text: str) -> str:
     """Enough to pass over most texts that are not the same."""
-    return text.lstrip()[:40].split("\n", 1)[0].rstrip()[:20]
+    return text.lstrip()[: 2 * BEGINNING].split("\n", 1)[0].rstrip()[:BEGINNING]
 
 
 def _dense(text: str) -> str:

@@ -113,9 +113,18 @@ class Said:
 class PartList:
     """Parts in their order, and those among them that events name, without a search through them all."""
 
-    def __init__(self, parts: list[Part], prefix: str = "", keys: set[str] | None = None) -> None:
-        """`keys`: that other lists of the same answer share."""
+    def __init__(
+        self,
+        parts: list[Part],
+        prefix: str = "",
+        keys: set[str] | None = None,
+        tellers: dict[tuple[str, str], str] | None = None,
+        who: str = "",
+    ) -> None:
+        """`keys`, `tellers`: that other lists of the same answer share; `who`: the sub-agent whose parts these are."""
         self.parts = parts
+        self._who = who
+        self._tellers = {} if tellers is None else tellers  # by kind and id, or name: who told of it first
         self._prefix = prefix  # of the keys
         self._keys = set() if keys is None else keys
         self._named: dict[tuple[str, str], list[Part]] = {}  # by kind and id, or name, the newest one last
@@ -140,7 +149,9 @@ class PartList:
 
     def know(self, part: Part) -> None:
         """That it is the newest of its kind and id; where it stands is no matter."""
-        self._named.setdefault((part["kind"], part["id"] if "id" in part else part["name"]), []).append(part)
+        named = part["kind"], part["id"] if "id" in part else part["name"]
+        self._named.setdefault(named, []).append(part)
+        self._tellers.setdefault(named, self._who)
 
     def last(self, kind: str, name: str) -> Part | None:
         named = self._named.get((kind, name))

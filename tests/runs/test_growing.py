@@ -152,6 +152,34 @@ def test_snapshots_of_a_thread_cost_what_they_say() -> None:
     assert seconds_of(200) < 32 * some
 
 
+LONG = f"Text %d{' of many words' * 60}"
+THREADS: dict[str, tuple[Sent, str]] = {  # what was streamed, and how the snapshot has it
+    "the same": ({"delta": LONG}, LONG),
+    "in other words": ({"delta": LONG}, f"{LONG}, corrected"),
+    "of sub-agents": ({"delta": "Text %d", "subagentRunId": "a%d"}, "Text %d"),
+}
+
+
+@pytest.mark.parametrize(("streamed", "kept"), THREADS.values(), ids=THREADS)
+def test_a_snapshot_of_four_times_the_texts_costs_about_four_times(streamed: Sent, kept: str) -> None:
+    def seconds_of(count: int) -> float:
+        answer = Answer("agent")
+        thread: list[Sent] = [{"id": "u", "role": "user", "content": "?"}]
+        for number in range(count):
+            said = {name: value % number for name, value in streamed.items()}
+            answer.feed([event({**TEXT, "messageId": f"m{number}", **said})])
+            thread.append({"id": f"{number}", "role": "assistant", "content": kept % number})
+        snapshot = event({"type": "MESSAGES_SNAPSHOT", "messages": thread})
+        started = time.process_time()
+        answer.feed([snapshot])
+        spent = time.process_time() - started
+        assert thread[-1]["content"] in [part["text"] for part in every(answer.parts()) if part["kind"] == "text"]
+        return spent
+
+    some = min(seconds_of(500) for _ in range(2))
+    assert min(seconds_of(2000) for _ in range(2)) < 8 * some
+
+
 def test_what_a_sub_agent_does_costs_about_as_much_as_what_its_agent_does() -> None:
     plain = seconds_of_parts(MANY["tool calls"], 1000)
     assert seconds_of_parts(MANY["tool calls of a sub-agent"], 1000) < 4 * plain
