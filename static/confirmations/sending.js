@@ -9,15 +9,26 @@ const SAID = 6000 // ms that a sentence about what was done stays
 let soon
 let later
 let saidUntil = 0 // performance.now()
+const looks = new Map() // ids that a bar is of, or undefined -> number of its latest look
 
 const bars = () => [...document.querySelectorAll("[data-sending]")]
 
-async function renew(bar) {
-  const of = bar.dataset.of?.split(" ").map(id => ["of", id]) ?? []
+/** A look at what a bar is of: only the latest one counts. */
+function begin(of) {
+  const number = (looks.get(of) ?? 0) + 1
+  looks.set(of, number)
+  return number
+}
+
+async function renew({ dataset: { of } }) {
+  const mine = begin(of)
+  const ids = of?.split(" ").map(id => ["of", id]) ?? []
   try {
-    const answer = await fetch(`/confirmations/sending/?${new URLSearchParams(of)}`, { headers: { "HX-Request": "true" } })
+    const answer = await fetch(`/confirmations/sending/?${new URLSearchParams(ids)}`, { headers: { "HX-Request": "true" } })
     if (!answer.ok || answer.headers.has("HX-Redirect")) return
     const [fresh] = elements(await answer.text())
+    const bar = bars().find(one => one.dataset.of === of)
+    if (!bar || looks.get(of) !== mine) return
     if (bar.querySelector(".htmx-request")) return // the answer to it takes this place, and is followed by another look
     if (performance.now() < saidUntil && !bar.dataset.of) keepSaid(bar, fresh)
     if (!bar.contains(document.activeElement) || fresh.querySelector("button")) await replaceKeeping(bar, fresh)
@@ -56,6 +67,7 @@ if (bars().length) {
   document.addEventListener("htmx:afterSwap", ({ target }) => {
     const bar = target.closest("[data-sending]")
     if (!bar) return
+    begin(bar.dataset.of) // what was asked for before is older than this
     saidUntil = performance.now() + SAID
     clearTimeout(later)
     later = setTimeout(() => bars().forEach(renew), SAID + MOMENT)

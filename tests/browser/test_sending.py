@@ -56,6 +56,27 @@ def test_one_bar_says_what_is_being_sent_and_a_key_cancels_all_of_it(come: Come,
     assert len(demo_gateway.report()["ran"]) == 1
 
 
+HOLD_BACK = """() => {
+  const real = window.fetch
+  window.looks = []
+  const heldBack = answer => new Promise(done => looks.push(() => done(answer)))
+  window.fetch = (url, more) => url.includes("/sending/?") ? real(url, more).then(heldBack) : real(url, more)
+}"""
+
+
+@in_one_dialect
+def test_of_several_looks_at_what_is_being_sent_the_latest_counts(come: Come, demo_gateway: Embedded) -> None:
+    bo, elsewhere = come("admin"), come("admin")
+    calls(demo_gateway, 2)
+    for page in (bo, elsewhere):
+        opens(page, "/confirmations/")
+    bo.evaluate(HOLD_BACK)
+    approves_with_keys(elsewhere, 2)
+    bo.wait_for_function("() => looks.length >= 2")
+    bo.evaluate("() => looks.forEach(answer => answer())")  # the first is of the time when there was one approval
+    expect(bo.get_by_role("region", name="Approvals being sent")).to_contain_text("2 approvals sending in")
+
+
 def opened_call(page: Page) -> str:
     return str(page.locator("[data-place] section").get_attribute("data-confirmation"))
 

@@ -138,4 +138,6 @@ def test_what_became_of_several_says_why_and_counts_as_sent_only_what_the_gatewa
     eventually(lambda: "1 approval was sent." in told())
     assert f"2 approvals were cancelled and not sent. Ana Lima ({ANA}) rejected the call." in told()
     eventually(lambda: "1 other: This was already resolved: rejected by" in told())
+    item = words(bo.gets(f"/confirmations/{calls[2]}/", headers=headers).text)
+    assert "What became of your approval: This was already resolved: rejected by" in item
     assert "2 approvals were sent" not in told() and gateway.report()["ran"].count(calls[3]) == 1
