@@ -107,9 +107,14 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SealedPool}
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nobody follows one; requests reads the address all the same, and breaks on some."""
+
+
 def pool() -> requests.Session:
     """One pool of connections a process, shared by all people: so it must remember nobody's cookies."""
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):

@@ -217,11 +217,16 @@ def test_nobody_listening_is_asked_once(ask: Ask) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>no</html>",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
         b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example.test/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 301 Moved\r\nLocation: //\xff\xfe:port/\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n",
         http({"id": 5, "name": "Echo"}),
         b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200000,
     ],
-    ids=["HTML", "another type", "a redirect", "a refusal without JSON", "an id that is a number", "nested deeply"],
+    ids=[
+        *("HTML", "another type", "a redirect", "a redirect to no address", "a redirect to no text"),
+        *("a refusal without JSON", "an id that is a number", "nested deeply"),
+    ],
 )
 def test_an_answer_that_makes_no_sense_is_malformed(ask: Ask, answer: bytes) -> None:
     with moody([answer]) as server, pytest.raises(MalformedReply):
