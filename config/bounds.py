@@ -10,10 +10,10 @@ import asyncio
 import logging
 from typing import Any
 
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from accounts.addresses import is_proxy
 from config.crowd import SPARE, crowd
 
 LARGEST_HEAD = 64 * 1024  # bytes of the request line and all headers
@@ -44,10 +44,24 @@ connection_log = logging.getLogger("portico.connections")
 connection_log.setLevel(logging.ERROR)
 
 _refused: set[object] = set()
-_known: dict[str, Any] = {}
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class Reader:
+    """Whoever is at the other end of a connection, and has to read what is written."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _stalled: asyncio.TimerHandle | None = None
+
+    def _watch_reader(self, *, is_stuck: bool) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        if is_stuck:
+            self._stalled = self.loop.call_later(STALLED, self.transport.abort)
+
+
+class BoundedProtocol(Reader, HttpToolsProtocol):
     """HTTP/1.1 whose heads are bounded in bytes and in time, bodies in time, and whose readers have to read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,14 +76,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_until = 0.0
         self._refusal = UNREADABLE
         self._deadline: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
-        if address in _trusted(self.config.forwarded_allow_ips):
+        if is_proxy(address):
             address = ""  # of many people: their own addresses are counted with their requests
         if self._crowd.enter(address):
             self._address = address
@@ -209,13 +222,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._watch_reader(is_stuck=False)
 
-    def _watch_reader(self, *, is_stuck: bool) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-        if is_stuck:
-            self._stalled = self.loop.call_later(STALLED, self.transport.abort)
-
     def _end(self) -> None:
         """What is closed waits until all was read: not for ever."""
         if self.transport.get_write_buffer_size():
@@ -255,12 +261,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._end()
 
 
-class BoundedSocket(WebSocketsSansIOProtocol):
+class BoundedSocket(Reader, WebSocketsSansIOProtocol):
     """A WebSocket over which a browser says little, and reads what it is told."""
 
     address: str | None = None  # that this counts for
     _said = 0  # bytes
-    _stalled: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch_reader(is_stuck=False)
@@ -288,23 +293,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         if not self.read_paused:
             self.transport.resume_reading()
 
-    def _watch_reader(self, *, is_stuck: bool) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-        if is_stuck:
-            self._stalled = self.loop.call_later(STALLED, self.transport.abort)
-
 
 async def _crowded(scope: Any, receive: Any, send: Any) -> None:
     from config.sharing import crowded  # noqa: PLC0415
 
     await crowded(scope, receive, send)
-
-
-def _trusted(hosts: list[str] | str) -> Any:
-    """The proxies whose word about an address counts."""
-    key = str(hosts)
-    if key not in _known:
-        _known[key] = ProxyHeadersMiddleware(_crowded, hosts).trusted_hosts
-    return _known[key]

@@ -77,6 +77,7 @@ def serve(host: str, port: int) -> int:
             [str(Path(sys.executable).with_name("daphne")), "-b", host, "-p", str(port), "config.asgi:application"]
         )
     import uvicorn  # noqa: PLC0415  (Daphne's users need not have it)
+    from django.conf import settings  # noqa: PLC0415
 
     from config.bounds import LARGEST_SOCKET_FRAME, PING_EVERY, PONG_WITHIN  # noqa: PLC0415
 
@@ -93,7 +94,7 @@ def serve(host: str, port: int) -> int:
         log_level="warning",
         http="config.bounds:BoundedProtocol",
         ws="config.bounds:BoundedSocket",
-        forwarded_allow_ips=env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1"),
+        forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
         ws_per_message_deflate=False,
         ws_max_size=LARGEST_SOCKET_FRAME,
         ws_ping_interval=PING_EVERY,
