@@ -17,7 +17,7 @@ from django.core.exceptions import (
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
-from django.views.defaults import page_not_found, permission_denied, server_error
+from django.views.defaults import server_error
 
 from accounts.context_processors import THEMES
 from accounts.refusing import Refusal, answer, shape_of
@@ -29,6 +29,20 @@ MEGABYTE = 1024**2
 
 GO_BACK = "Go back: what you typed is still there."
 COPY = "What you wrote stands below: copy it, make it shorter, and send it in parts."
+
+NO_PAGE = Refusal(
+    405,
+    "This cannot be opened like that",
+    "The address belongs to a button on one of our pages. Nothing was done.",
+)
+NOTHING_HERE = Refusal(
+    404, "There is nothing here", "What you asked for does not exist, or it belongs to somebody else."
+)
+NOT_FOR_YOU = Refusal(
+    403,
+    "This is not for you",
+    "Your roles on this gateway do not allow it. If they should, ask your operator.",
+)
 
 
 class InWords:
@@ -87,26 +101,24 @@ def _refused(request: HttpRequest, problem: Exception) -> HttpResponse:
 
 
 def _not_allowed(request: HttpRequest, response: HttpResponseNotAllowed) -> HttpResponse:
-    if shape_of(_lower(request)) == "page":
-        page = render(request, "405.html", status=405)
-    else:
-        advice = "The address belongs to a button on one of our pages. Nothing was done."
-        page = _answer(request, Refusal(405, "This cannot be opened like that", advice))
+    page = _in_frame(request, NO_PAGE, "info")
     page["Allow"] = response["Allow"]
     return page
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if shape_of(_lower(request)) == "page":
-        return page_not_found(request, exception)
-    return _answer(request, Refusal(404, "There is nothing here", "It does not exist, or it belongs to somebody else."))
+    return _in_frame(request, NOTHING_HERE, "info")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if shape_of(_lower(request)) == "page":
-        return permission_denied(request, exception)
-    advice = "Your roles on this gateway do not allow it. If they should, ask your operator."
-    return _answer(request, Refusal(403, "This is not for you", advice))
+    return _in_frame(request, NOT_FOR_YOU, "shield")
+
+
+def _in_frame(request: HttpRequest, refusal: Refusal, icon: str) -> HttpResponse:
+    """With the menu of whoever reads a page; as any refusal for anybody else."""
+    if shape_of(_lower(request)) != "page":
+        return _answer(request, refusal)
+    return render(request, "refused_in_frame.html", {"refusal": refusal, "icon": icon}, status=refusal.status)
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
