@@ -183,7 +183,7 @@ for key in SESSION_TOKEN_KEYS:
         sentence = "SESSION_TOKEN_KEYS must be Fernet keys: 32 bytes each, in URL-safe base64."
         raise ImproperlyConfigured(sentence) from None
 SESSION_ENGINE = "accounts.session_store"
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # ends with the session it belongs to
+MESSAGE_STORAGE = "accounts.notes.NewestNotes"  # they end with the session that they belong to
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024**2  # bytes of a form
 CSRF_FAILURE_VIEW = "config.errors.forged"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

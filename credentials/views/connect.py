@@ -36,8 +36,9 @@ DECLINED = "was not connected, because the access was declined."
 NO = frozenset({"denied", "cancelled", "canceled"})  # `status` of somebody who declined
 
 
+@signed_in  # a stranger's note would begin a session
 @require_GET
-def auth_connect(request: HttpRequest) -> HttpResponse:
+def auth_connect(request: SignedInRequest) -> HttpResponse:
     """Where gateways send people whom the application is to ask: the connect page has the one true address."""
     service = request.GET.get("service", "")
     if not can_be_named(service):

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.conf import settings
 
+from accounts.notes import MOST
 from config.bounds import HEAD_WITHIN, LARGEST_HEAD
 from config.logs import LineFormatter
 from tests.embedded import Embedded
@@ -140,6 +142,24 @@ def test_notes_of_one_person_are_not_shown_to_the_next(portico: Portico) -> None
     )
     assert "Your profile is saved." not in ana.posts("/logout/").text
     assert "Your profile is saved." not in ana.signs_in(BO).text
+    ana.session.close()
+
+
+def test_a_stranger_leaves_no_session_and_a_person_few_notes(portico: Portico) -> None:
+    for path in (
+        "/auth/connect",
+        "/auth/connect?service=a/../b",
+        "/login/?unsent=again",
+        "/credentials/callback/?state=x",
+    ):
+        answer = requests.get(portico.url + path, timeout=5, allow_redirects=False)
+        assert settings.SESSION_COOKIE_NAME not in answer.cookies, path
+    ana = Visitor(portico)
+    ana.signs_in(ANA)
+    for _ in range(2 * MOST):
+        ana.gets("/login/?unsent=again", allow_redirects=False)
+    assert ana.reads("/profile/").count("before this was done") == MOST
+    assert "before this was done" not in ana.reads("/profile/")
     ana.session.close()
 
 
