@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+
+from django.utils import timezone
 
 from agents.approvals import CLOCKS
 from agents.models import Run
 from agents.pieces import fingerprint_of
 from agents.transcript import every
-from gateway import Confirmation
+from gateway import Confirmation, clock
 from gateway.canonical import fingerprint
 
 
@@ -26,7 +29,8 @@ def left_behind(gateway: str, waiting: Collection[Confirmation]) -> set[str]:
 
     Not those that an open run may have made as well, such as one that retries.
     """
-    asked = [one for one in waiting if one.agent_id]
+    ahead = clock.now(gateway) - timezone.now()
+    asked = [replace(one, asked_at=one.asked_at - ahead) for one in waiting if one.agent_id]
     if not asked:
         return set()
     runs = Run.objects.filter(

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.api import Ended, approval_ended
 from confirmations.items import NOTHING_RAN, Names, State, hash_of, who_answered
-from gateway import Confirmation
+from gateway import Confirmation, clock
 
 ENDS = ("approved", "rejected", "stopped", "timed_out", "lost")
 
@@ -40,7 +40,7 @@ def tell_record(
     who = record.answered_by if is_answered else ""
     name = who_answered(record, names) if who else ""
     reason = record.reason if is_answered else ""
-    at = record.resolved_at or timezone.now()
+    at = clock.here(gateway, record.resolved_at) if record.resolved_at else timezone.now()
     ended = _ended(gateway, call, "unsure" if doubt else state, at, who, name, reason, doubt)
     approval_ended(ended, is_first_hand=False)
 

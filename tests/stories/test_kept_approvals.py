@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,9 +18,13 @@ from accounts.models import User
 from agents import approvals, pages, pieces, readable
 from agents.answer import Answer
 from agents.approvals import Ended
+from agents.left import left_behind
 from agents.models import Approval, Conversation, Message, Run
 from agents.transcript import tool_part
+from confirmations.endings import tell_record
+from confirmations.items import Names
 from embedded import ids
+from gateway import Confirmation, clock
 from gateway.canonical import fingerprint
 from gateway.types import Person
 from tests.embedded import Embedded
@@ -184,6 +189,31 @@ def test_an_end_is_never_put_on_somebody_elses_call_nor_on_one_of_another_time_o
     assert approvals.of_runs([run.id, mine.id, elsewhere.id]) == {}
     late = a_run(bea, {"n": 2}, {"n": 1})  # its call is told after the approval has ended
     assert set(approvals.settle(late.id, late.parts)) == {"call-1"}
+
+
+@pytest.fixture(params=[-600, -20, 20, 600])
+def ahead(request: pytest.FixtureRequest) -> timedelta:
+    """By how much the clock of this gateway is."""
+    by = timedelta(seconds=request.param)
+    clock.hear("http://other-time.example", datetime.now(UTC) + by)
+    return by
+
+
+@pytest.mark.django_db(transaction=True)
+def test_times_that_a_gateway_tells_are_compared_and_kept_by_our_clock(ahead: timedelta) -> None:
+    url, now = "http://other-time.example", datetime.now(UTC)
+    cem = User.objects.refresh(url, Person("u1", "cem@example.com", "Cem", "acme", ()))
+    for since_its_end in (timedelta(seconds=2), timedelta(minutes=2)):
+        run = a_run(cem, {"left": since_its_end.seconds}, status=Run.Status.STOPPED)
+        Run.objects.filter(id=run.id).update(ended_at=now - since_its_end)
+    calls = [
+        Confirmation(str(left), "wipe", {"left": left}, "high", now + ahead - timedelta(seconds=4), "u1", agent_id="a1")
+        for left in (2, 120)
+    ]
+    assert left_behind(url, calls) == {"2"}  # what was asked for after a run had ended is another's
+    call = replace(calls[0], id="no run of Portico's", arguments={})
+    tell_record(url, call, replace(call, status="confirmed", resolved_at=now + ahead), "approved", Names())
+    assert abs(Approval.objects.get().at - now) < clock.AGREE
 
 
 @pytest.mark.django_db(transaction=True)
