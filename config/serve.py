@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import resource
@@ -37,11 +38,8 @@ def main() -> int:
     options.add_argument("--demo", action="store_true")
     chosen = options.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    if is_taken(chosen.host, chosen.port):
-        print(  # noqa: T201
-            f"Port {chosen.port} is taken by another program. Stop it, or choose another one: PORT=8001 make …",
-            file=sys.stderr,
-        )
+    if why_not := obstacle(chosen.host, chosen.port):
+        print(why_not, file=sys.stderr)  # noqa: T201
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has handlers of its own
     if not chosen.demo:
@@ -60,14 +58,19 @@ def main() -> int:
         gateway.wait(5)
 
 
-def is_taken(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def obstacle(host: str, port: int) -> str:
+    """Why nothing can listen there; empty where something can."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+    except OverflowError:
+        return f"PORT must be from 0 to 65535, not {port}."
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            return f"Port {port} is taken by another program. Stop it, or choose another one: PORT=8001 make …"
+        return f"Portico cannot listen at {host}, port {port}: {exc.strerror or exc}. See HOST and PORT."
+    return ""
 
 
 def serve(host: str, port: int) -> int:

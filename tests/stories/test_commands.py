@@ -77,23 +77,40 @@ def test_ctrl_c_ends_every_process_within_five_seconds_with_streams_open(
     server.folder.cleanup()
 
 
+def told(host: str, port: int) -> str:
+    """What the server says that cannot listen there."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "config.serve", "--host", host, "--port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "DEBUG": "1"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+    assert answer.returncode == 2 and "Traceback" not in answer.stderr
+    return answer.stderr
+
+
 def test_a_taken_port_gets_a_clear_sentence() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        answer = subprocess.run(
-            [sys.executable, "-m", "config.serve", "--port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "DEBUG": "1"},
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=30,
-        )
-    assert answer.returncode == 2
-    assert f"Port {port} is taken by another program." in answer.stderr
-    assert "Traceback" not in answer.stderr
+        assert f"Port {port} is taken by another program." in told("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "sentence"),
+    [
+        ("nowhere.invalid", 8000, "Portico cannot listen at nowhere.invalid, port 8000: "),
+        ("192.0.2.1", 8000, "Portico cannot listen at 192.0.2.1, port 8000: Cannot assign requested address."),
+        ("a" * 70, 8000, "Portico cannot listen at aaa"),
+        ("127.0.0.1", 99999, "PORT must be from 0 to 65535, not 99999."),
+    ],
+)
+def test_a_place_where_nobody_can_listen_is_not_called_taken(host: str, port: int, sentence: str) -> None:
+    assert told(host, port).startswith(sentence)
 
 
 @pytest.mark.parametrize(
