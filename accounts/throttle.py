@@ -13,13 +13,14 @@ from django.conf import settings
 from django.core.cache import cache
 
 from accounts.addresses import is_proxy
+from gateway.canonical import digest
 
 DELAY = 1.0  # seconds
 _delayed = BoundedSemaphore(8)  # attempts that wait at once: each keeps a thread
 
 
 def _key(email: str, address: str) -> str:
-    return f"sign-in failures {email.strip().lower()} {address}".encode().hex()
+    return f"sign-in-failures-{digest(f'{email.strip().lower()} {address}')}"
 
 
 def is_paused(email: str, address: str) -> bool:

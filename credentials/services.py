@@ -15,6 +15,7 @@ from django.urls import reverse
 from credentials.targets import target_of
 from gateway import Agent, Credential, Gateway, MissingService, Service, clock
 from gateway.calls import tenant_of
+from gateway.canonical import digest
 from gateway.errors import GatewayError, NotAllowed, NotFound, NotOffered, SignedOut
 from gateway.segments import is_segment
 from gateway.waiting import unblocked
@@ -82,7 +83,7 @@ def look_up_anew(gateway: Gateway, service: str) -> None:
 
 
 def _key(gateway: Gateway, service: str) -> str:
-    return f"service {gateway.url} {tenant_of(gateway.token)} {service}".encode().hex()
+    return f"service-{digest(f'{gateway.url} {tenant_of(gateway.token)} {service}')}"
 
 
 def is_connectable(gateway: Gateway, service: Service, entry: str) -> bool:

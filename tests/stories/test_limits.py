@@ -185,6 +185,16 @@ def test_one_password_is_not_tried_on_everybody_from_one_address() -> None:
     assert not throttle.is_paused("somebody@example.com", "203.0.113.10")
 
 
+def test_an_address_however_long_is_counted_without_a_word_in_the_log() -> None:
+    """Django warns of long keys, with the key: a line of the log for whoever tries one."""
+    for email in ("a" * 300 + "@example.com", "é" * 100 + "@example.com"):
+        for _ in range(settings.SIGN_IN_FAILURES):
+            assert not throttle.is_paused(email, "10.0.0.9")
+            throttle.count_failure(email, "10.0.0.9")
+        assert throttle.is_paused(email.upper(), "10.0.0.9")
+        throttle.forget_failures(email, "10.0.0.9")
+
+
 def test_a_pause_outlives_a_thousand_other_failures() -> None:
     for _ in range(10):
         throttle.count_failure("victim@example.com", "203.0.113.20")
