@@ -16,6 +16,8 @@ from embedded.routes import flexible_route
 from embedded.state import Answer, AuditEntry, Gateway
 from embedded.streaming import while_connected
 
+LONGEST = 1e12  # milliseconds that a tool may have taken: thirty years
+
 
 def routes() -> list[Route]:
     base = "/api/v1/tool-gate"
@@ -85,7 +87,7 @@ async def report(gateway: Gateway, request: Request, caller: Caller) -> JSONResp
     """What a tool has answered, for the log: for an entry of `evaluate`, or a new one."""
     body = await fields_of(request)
     duration = body.get("durationMs", 0)
-    if not isinstance(duration, int | float):
+    if not isinstance(duration, int | float) or abs(duration) > LONGEST:  # `audit/stats` adds them up
         raise sentence(400, "durationMs must be a number")
     entry = gateway.audit.get(str(body.get("auditId")))
     if entry is None:

@@ -75,6 +75,16 @@ def test_nobody_hides_what_waits_from_others(gateway: Embedded, tokens: dict[str
     assert requests.get(f"{gateway.url}/_dials?requests", timeout=20).status_code == 200
 
 
+@pytest.mark.parametrize("duration", [1e308, -1e308, 1e16, 10**300])
+def test_a_sum_of_what_people_report_is_a_number(gateway: Embedded, tokens: dict[str, str], duration: float) -> None:
+    body = {"toolName": "t", "providerId": ids.FILES, "durationMs": duration}
+    headers = {"Authorization": f"Bearer {tokens[ANA]}"}
+    for _ in range(3):
+        requests.post(f"{gateway.url}/api/v1/tool-gate/audit", json=body, headers=headers, timeout=20)
+    stats = asks(gateway, tokens[BO], "GET", "audit/stats")
+    assert stats.status_code == 200 and abs(stats.json()["data"]["avgDuration"]) < 1e16
+
+
 @pytest.mark.parametrize("agent", [["a"], {"a": 1}, 7, True])
 def test_an_agent_is_named_by_a_text(gateway: Embedded, tokens: dict[str, str], agent: Any) -> None:
     body = {"toolName": "delete_file", "providerId": ids.FILES, "agentId": agent}
