@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, NoReturn
@@ -300,7 +301,10 @@ def _written(one: Field, value: object) -> str:
 
 
 def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if deep.is_plain(value) else deep.dumps(value)
+    if deep.is_plain(value):
+        with suppress(RecursionError):
+            return json.dumps(value, ensure_ascii=False)
+    return deep.dumps(value)
 
 
 def read(

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from ag_ui.core import Event
@@ -116,6 +117,20 @@ def test_what_an_agent_would_send_stands_in_the_form_as_it_was_written() -> None
     values = {one.name: one.value for one in fields.every(ask.form)}
     assert values["0.args.zeta"] == "1.50"
     assert '{"x":1.0e2,"x":-0}' in [laid_out(str(value)) for value in values.values()]
+
+
+@pytest.mark.parametrize("levels", [500, 990, 3000])
+@pytest.mark.parametrize("schema", [{}, {"type": "string"}, {"type": "array"}, {"type": "object"}])
+def test_what_an_agent_would_send_may_be_nested_ever_so_deep(schema: dict[str, Any], levels: int) -> None:
+    properties = {"args": {"type": "object", "properties": {"x": schema}}, "approved": {"type": "boolean"}}
+    told = {
+        **{"id": "i", "reason": "tool_call", "toolCallId": "c"},
+        "responseSchema": {"type": "object", "properties": properties},
+    }
+    nested = "[" * levels + '"core"' + "]" * levels
+    call = {**tool_part("c", "pay"), "arguments": f'{{"x":{nested}}}'}
+    page = html.unescape(interrupts.rendered(uuid4(), [{"interrupt": told}], [call]))
+    assert nested in re.sub(r"\s", "", page)
 
 
 @pytest.mark.parametrize(
