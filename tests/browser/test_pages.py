@@ -84,6 +84,11 @@ def test_every_page_is_fit_for_everybody(window: Window, demo_gateway: Embedded,
     item = page.get_by_role("list", name="Pending confirmations").get_by_role("article", name="send_invoice")
     expect(item).to_be_visible()
     is_fine(page)
+    page.get_by_text("Notify me").click()
+    sheet = page.locator("[data-tools] .sheet").bounding_box()
+    assert sheet and sheet["x"] >= 0 and sheet["x"] + sheet["width"] <= size["viewport"]["width"]
+    is_fine(page)
+    page.get_by_text("Notify me").click()
     item.get_by_role("link").click()
     opened = page.get_by_role("region", name="send_invoice")
     opened.get_by_label("Reason").fill("not today")
