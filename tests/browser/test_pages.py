@@ -117,6 +117,7 @@ def test_the_whole_job_can_be_done_by_keyboard(window: Window) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Echo", exact=True).focus()
     page.keyboard.press("Enter")
+    page.wait_for_url(f"**/agents/{ids.ECHO}/")  # with its scripts: what Enter does is theirs to say
     page.get_by_role("textbox", name="Message").focus()
     page.keyboard.type("line one")
     page.keyboard.press("Shift+Enter")
