@@ -28,7 +28,7 @@ Group = Literal["", "agent", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What `confirmations/_row.html` shows. Texts that an agent or a tool wrote have passed through `visible`."""
+    """What `confirmations/_row.html` shows. Texts that an agent or a tool wrote have passed through `shown`."""
 
     id: str
     tool: str
