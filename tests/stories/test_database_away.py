@@ -57,12 +57,12 @@ def test_what_was_typed_is_given_back_and_all_is_well_when_the_database_is(
         assert (page.status_code, "cannot use its database" in page.text) == (503, True)
     sent = ana.posts(f"/agents/{ids.ECHO}/", message="a <long> thought")
     assert sent.status_code == 503
-    assert ">a &lt;long&gt; thought</textarea>" in sent.text
+    assert "\na &lt;long&gt; thought</textarea>" in sent.text
     secret = ana.posts("/login/", email="user@example.com", password="not to be shown")
     assert "not to be shown" not in secret.text
     for step in ("confirm", "reject", "claim"):
         answered = ana.posts(f"/confirmations/some-call/{step}/", reason="as <agreed>")
-        assert answered.status_code == 503 and ">as &lt;agreed&gt;</textarea>" in answered.text
+        assert answered.status_code == 503 and "\nas &lt;agreed&gt;</textarea>" in answered.text
         assert 'href="/confirmations/some-call/' in answered.text
     live = ana.session.post(
         f"{front.url}/confirmations/some-call/reject/",
@@ -94,7 +94,7 @@ def test_what_was_typed_is_given_back_while_postgresql_takes_no_writing(own_gate
             database.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
         sent = ana.posts(f"/agents/{ids.ECHO}/", message="a <long> thought")
         assert sent.status_code == 503 and "cannot use its database" in sent.text
-        assert ">a &lt;long&gt; thought</textarea>" in sent.text
+        assert "\na &lt;long&gt; thought</textarea>" in sent.text
         assert ana.gets("/conversations/").status_code == 200
         ana.session.close()
         front.close()

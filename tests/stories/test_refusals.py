@@ -176,6 +176,15 @@ def test_what_a_foreign_page_posts_is_not_shown_as_typed(arrive: Arriving) -> No
     assert is_a_page(answer, 413) and "buy this" not in answer.text
 
 
+def test_empty_lines_at_the_beginning_are_given_back_too(arrive: Arriving) -> None:
+    """Browsers take a line break away that follows a textarea's tag."""
+    ana = arrive(ANA)
+    refused = post(ana, AGENT, b"message=%0A%0A++indented&" + b"f=1&" * 2000)
+    assert is_a_page(refused, 413) and " readonly>\n\n\n  indented</textarea>" in refused.text
+    post(ana, f"{AGENT}draft/", b"message=%0A%0A++indented")
+    assert ">\n\n\n  indented</textarea>" in ana.reads(AGENT)
+
+
 def test_what_is_sent_without_any_session_is_given_back(arrive: Arriving) -> None:
     """It was signed out elsewhere, and its row is gone: nobody knows whose draft this would be."""
     ana = arrive(ANA)
