@@ -56,8 +56,10 @@ _PLAIN_DELTA = re.compile(
 )
 """A delta whose text can stand beside its neighbours' inside one JSON string, which is valid only if each of them is:
 no escape and no character goes over an edge."""
+_FIRST_HALF = tuple(bytes([one]) for one in range(0xD8, 0xDC))  # of a surrogate pair: how its last byte is, in UTF-16
 _ESCAPED_NUL = rb"\u0000"
 _ESCAPE = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
+_MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]|[\x80-\xff]")
 _MAY_BE_NO_NUMBER = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 """A cheap look for what JSON, or Python's idea of it, can spell and no database and no browser can keep."""
 _known_types = frozenset(kind.value for kind in EventType)
@@ -71,10 +73,21 @@ class Decoder:
     Types and fields that are newer than we know are ignored. What is no valid AG-UI is counted and passed over: a
     sloppy event must not end a run. In the log it leaves a line without its content. What JSON can spell and nobody can
     keep, NUL and half a surrogate pair, becomes U+FFFD; an event with a number that is none, such as 1e999, is no valid
-    one. No database takes these, and the answer would be lost for them.
+    one. No database takes these, and the answer would be lost for them. A pair of which two deltas have a half each is
+    whole.
     """
 
-    __slots__ = ("_chunks", "_is_agui", "_is_first", "_run_id", "_thread_id", "finished", "lacks_start", "passed_over")
+    __slots__ = (
+        "_chunks",
+        "_halves",
+        "_is_agui",
+        "_is_first",
+        "_run_id",
+        "_thread_id",
+        "finished",
+        "lacks_start",
+        "passed_over",
+    )
 
     def __init__(self, thread_id: str, run_id: str) -> None:
         self.finished = False
@@ -87,6 +100,7 @@ class Decoder:
         self._run_id = run_id
         self._is_agui: bool | None = None  # unknown until the first event
         self._chunks = _ChunkForms()
+        self._halves: dict[tuple[str, str], str] = {}  # with which a delta ended, by what it is a delta of
 
     def feed_all(self, several: list[ServerSentEvent]) -> list[Event]:
         """What came together. Plain deltas of a message that follow each other become one event."""
@@ -161,6 +175,8 @@ class Decoder:
             event = _as_written(_event.validate_json(data), data)
             events = self._chunks.expand(event)
         except ValidationError as exc:
+            if (whole := self._in_whole_characters(data)) is not None:
+                return self._agui(whole) if whole else []
             if exc.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
                 self._pass_over()  # else a type newer than we know, which is fine
             return []
@@ -177,6 +193,37 @@ class Decoder:
             if self.passed_over:
                 logger.info("run %s: %d events in all were passed over", self._run_id, self.passed_over)
         return events
+
+    def _in_whole_characters(self, data: bytes) -> bytes | None:
+        """The event where it had halves of characters; empty where it was no more than one; None where it had none.
+
+        Some agents cut texts between the halves of a pair: the first one waits for the delta that has the other.
+        """
+        if not _MAY_BE_HALF.search(data):
+            return None
+        try:
+            event = deep.loads(data.decode(errors="replace"))
+        except ValueError:
+            return None
+        if isinstance(event, dict) and isinstance(event.get("delta"), str):
+            event["delta"] = self._joined_halves(self._told_in(event), event["delta"])
+            if not event["delta"]:
+                return b""
+        whole = writable(deep.dumps(event)).encode()
+        return None if whole == data else whole
+
+    def _joined_halves(self, of: tuple[str, str], delta: str) -> str:
+        told = (self._halves.pop(of, "") + delta).encode("utf-16-le", "surrogatepass")
+        if told[-1:] in _FIRST_HALF:
+            self._halves[of] = told[-2:].decode("utf-16-le", "surrogatepass")
+            told = told[:-2]
+        return told.decode("utf-16-le", "replace")
+
+    def _told_in(self, delta: dict[str, object]) -> tuple[str, str]:
+        """What it is a delta of: sub-agent, and id; a chunk without one goes on with what has begun."""
+        who = str(delta.get("subagentRunId") or "")
+        begun = self._chunks.begun.get(who or None)
+        return who, str(delta.get("messageId") or delta.get("toolCallId") or (begun and begun.id))
 
     def _after_end(self, data: bytes) -> list[Event]:
         """Only the start of another run may come after the end of one; what else is AG-UI belongs to none."""
@@ -218,7 +265,8 @@ class Decoder:
         ]
 
     def _content(self, text: str) -> list[Event]:
-        return [TextMessageContentEvent(message_id=self._run_id, delta=writable(text))] if text else []
+        text = writable(self._joined_halves(("", self._run_id), text))
+        return [TextMessageContentEvent(message_id=self._run_id, delta=text)] if text else []
 
     def _closing(self) -> list[Event]:
         self.finished = True

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ag_ui.core import Event, TextMessageContentEvent
 
+from gateway import deep
 from gateway.answers import Decoder, text_in
 from gateway.errors import StreamBroken
 from gateway.refusals import refusal
@@ -111,6 +112,62 @@ def content(delta: str, message_id: str = "m", **more: object) -> bytes:
 
 def raw(delta: bytes) -> bytes:
     return b'{"type":"TEXT_MESSAGE_CONTENT","messageId":"m","delta":"' + delta + b'"}'
+
+
+HALVES = {  # of characters
+    "a text": ([content("Hi \ud83d"), content("\ude00 you")], "Hi 😀 you"),
+    "one half a delta": ([content(one) for one in "a\ud83d\ude00b"], "a😀b"),
+    "two texts in turns": (
+        [content("\ud83d"), content("\ud83c", "n"), content("\ude00"), content("\udf0d", "n")],
+        "😀🌍",
+    ),
+    "chunks": (
+        [
+            b'{"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"a\\ud83d"}',
+            b'{"type":"TEXT_MESSAGE_CHUNK","delta":"\\ude00b"}',
+        ],
+        "a😀b",
+    ),
+    "arguments": (
+        [
+            b'{"type":"TOOL_CALL_START","toolCallId":"c","toolCallName":"look"}',
+            b'{"type":"TOOL_CALL_ARGS","toolCallId":"c","delta":"\\"\\ud83d"}',
+            b'{"type":"TOOL_CALL_ARGS","toolCallId":"c","delta":"\\ude00\\""}',
+        ],
+        '"😀"',
+    ),
+    "one that never comes": ([content("a \ud83d b"), content("\ude00 c")], "a \ufffd b\ufffd c"),
+    "bytes": ([raw(b"caf\xe9 and"), raw(b" more")], "caf\ufffd and more"),
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_character_costs_no_other_one(name: str, together: bool) -> None:
+    told, kept = HALVES[name]
+    sent = [ServerSentEvent("message", data) for data in [json.dumps(STARTED).encode(), *told]]
+    decoder = Decoder("t", "r")
+    events = decoder.feed_all(sent) if together else [event for one in sent for event in decoder.feed(one)]
+    assert "".join(getattr(event, "delta", "") for event in events) == kept
+    assert decoder.passed_over == 0
+
+
+def test_half_a_character_costs_no_other_one_in_what_is_no_ag_ui() -> None:
+    decoder = Decoder("t", "r")
+    events = [
+        event
+        for half in (r"Hi \ud83d", r"\ude00 you", r" \ud83d!")
+        for event in fed(decoder, f'{{"choices":[{{"delta":{{"content":"{half}"}}}}]}}')
+    ]
+    assert text(events) == "Hi 😀 you \ufffd!"
+
+
+def test_half_a_character_in_any_value_is_replaced() -> None:
+    decoder = Decoder("t", "r")
+    [_, state] = fed(
+        decoder, STARTED, r'{"type":"STATE_SNAPSHOT","snapshot":{"a\ud83d":["\ude00",1.50,"\ud83d\ude00"]}}'
+    )
+    assert deep.dumps(state.snapshot) == '{"a\ufffd":["\ufffd",1.50,"😀"]}'  # type: ignore[union-attr]
 
 
 TOGETHER = {
