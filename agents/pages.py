@@ -69,8 +69,9 @@ def since(conversation: Conversation, message_id: int) -> Window:
     """A message and all that was said after it; nothing when that message was replaced, or that is more than a page."""
     newer_ones = conversation.messages.filter(replaced_by=None, id__gte=message_id).order_by("id")
     ids = list(newer_ones.values_list("id", flat=True)[: SHOWN + 1])
-    sizes = size_of_answers(ids)
-    if message_id not in ids or min(SHOWN, fitting(sizes[one] for one in ids)) < len(ids):
+    newer_ids = ids[1:]
+    sizes = size_of_answers(newer_ids)
+    if message_id not in ids or len(ids) > SHOWN or fitting(sizes[one] for one in newer_ids) < len(newer_ids):
         return Window([], None, is_end=True)
     newer = list(newer_ones.filter(id__in=ids).prefetch_related("runs"))
     edited = set(conversation.messages.filter(replaced_by__in=newer).values_list("replaced_by_id", flat=True))

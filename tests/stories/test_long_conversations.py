@@ -112,6 +112,11 @@ def test_a_page_that_lacks_more_than_a_page_is_told_to_load_anew(ana: User, size
         assert shown(pages.since(conversation, messages[-2].id)) == [len(sizes) - 2, len(sizes) - 1]
 
 
+def test_a_page_that_shows_a_long_answer_is_brought_what_came_after_it(ana: User) -> None:
+    conversation, messages = talked(ana, [6 * MEGABYTE, 10])
+    assert shown(pages.since(conversation, messages[0].id)) == [0, 1]
+
+
 def test_an_answer_is_loaded_where_it_is_shown_and_nowhere_else(ana: User) -> None:
     conversation, messages = talked(ana, [20 * MEGABYTE])
     run = messages[0].runs.defer("parts").get()
