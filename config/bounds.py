@@ -162,6 +162,7 @@ class BoundedProtocol(Reader, HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._unset_keepalive_if_required()
         self._in_head = False
         self._arrived = self._body_size = self._seen = self._discarded = 0
         if len(self.pipeline) >= MOST_PIPELINED:

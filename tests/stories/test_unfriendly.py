@@ -222,6 +222,17 @@ def test_who_sends_the_body_after_the_answer_is_not_kept_for_ever(server: Portic
     assert is_well(server)
 
 
+def test_a_request_that_comes_with_the_rest_of_another_has_its_time(server: Portico, line: Line) -> None:
+    connection = line(b"POST /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhell")
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += connection.recv(65536)
+    connection.sendall(b"o" + LOGIN + b"Content-Length: 3\r\n\r\n")
+    assert not select.select([connection], [], [], 6)[0]  # seconds: longer than an idle line is kept
+    connection.sendall(b"a=b")
+    assert connection.recv(65536).startswith(b"HTTP/1.1 403")
+
+
 def test_a_socket_on_a_line_that_was_used_before_stays_open(server: Portico, ana: Visitor, line: Line) -> None:
     page = line(GREETING + b"\r\n")
     answer = b""
