@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from ag_ui.core import (
@@ -40,6 +40,7 @@ from agents.transcript import Part, content_text
 
 ALIKE = 0.5  # of the words: a text in progress that a snapshot has otherwise is still the same text
 COMPARED = 200  # words
+MOST_COMPARED = 100  # texts in progress of one snapshot: an agent has few, and each takes a millisecond
 BEGINNING = 20  # characters by which texts are looked up
 TRIED = 20  # texts that begin alike, of which one may be what a snapshot has otherwise
 SAID = ("text", "reasoning", "activity")  # kinds of parts that a snapshot may number or word otherwise
@@ -308,6 +309,11 @@ def _pair_in_order(units: Sequence[Unit], items: Sequence[Item], pairs: dict[int
     """What stands between the same neighbours, one after the other: first what goes on as the other begins."""
     at = 0  # the first unit that the next gap may have
     gap: list[int] = []
+    compared = count(1)
+
+    def is_same_otherwise(unit: Unit, item: Item) -> bool:
+        return not unit.is_open or (next(compared) <= MOST_COMPARED and _is_alike(unit, item))
+
     for number in range(len(items) + 1):
         if number < len(items) and number not in pairs:
             gap += [number] if items[number].kind in SAID else []
@@ -318,7 +324,7 @@ def _pair_in_order(units: Sequence[Unit], items: Sequence[Item], pairs: dict[int
             for unit in range(at, end):
                 if unit not in taken and units[unit].part["kind"] in SAID:
                     free[units[unit].sort].append(unit)
-            for test in (_goes_on, _is_same_otherwise):
+            for test in (_goes_on, is_same_otherwise):
                 for one in [one for one in gap if one not in pairs]:
                     some = free[_sort(items[one])]
                     found = next((unit for unit in some[:TRIED] if test(units[unit], items[one])), None)
@@ -335,9 +341,7 @@ def _goes_on(unit: Unit, item: Item) -> bool:
     return bool(mine and other) and (mine.startswith(other) or other.startswith(mine))
 
 
-def _is_same_otherwise(unit: Unit, item: Item) -> bool:
-    if not unit.is_open:
-        return True
+def _is_alike(unit: Unit, item: Item) -> bool:
     mine, other = unit.text.split(None, COMPARED)[:COMPARED], item.text.split(None, COMPARED)[:COMPARED]
     return SequenceMatcher(None, mine, other).ratio() >= ALIKE
 

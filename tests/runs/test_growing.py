@@ -180,6 +180,28 @@ def test_a_snapshot_of_four_times_the_texts_costs_about_four_times(streamed: Sen
     assert min(seconds_of(2000) for _ in range(2)) < 8 * some
 
 
+def test_a_snapshot_costs_about_the_same_however_many_messages_are_open() -> None:
+    """That are none of those in the snapshot, so that each might be any of them."""
+
+    def seconds_of(*, ends: bool) -> float:
+        answer = Answer("agent")
+        thread: list[Sent] = [{"id": "u", "role": "user", "content": "?"}]
+        for number in range(500):
+            words = [f"{number * one % 97}" for one in range(200)]
+            said = {**TEXT, "messageId": f"m{number}"}
+            answer.feed([event({**said, "type": "TEXT_MESSAGE_START", "role": "assistant"})])
+            answer.feed([event({**said, "delta": " ".join(words)})])
+            answer.feed([event({**said, "type": "TEXT_MESSAGE_END"})] if ends else [])
+            thread.append({"id": f"{number}", "role": "assistant", "content": " ".join(reversed(words))})
+        snapshot = event({"type": "MESSAGES_SNAPSHOT", "messages": thread})
+        started = time.process_time()
+        answer.feed([snapshot])
+        return time.process_time() - started
+
+    ended = min(seconds_of(ends=True) for _ in range(2))
+    assert min(seconds_of(ends=False) for _ in range(2)) < 4 * ended
+
+
 def test_what_a_sub_agent_does_costs_about_as_much_as_what_its_agent_does() -> None:
     plain = seconds_of_parts(MANY["tool calls"], 1000)
     assert seconds_of_parts(MANY["tool calls of a sub-agent"], 1000) < 4 * plain
