@@ -76,6 +76,8 @@ def is_heard() -> bool:
 def tell(kind: str, payload: Any) -> None:
     """Tell every process, from any thread. Without Redis, or while it is away, only this one hears it.
 
+    It hears its own words also while it cannot listen to those of others.
+
     Whoever tells does not wait for Redis; words are told in their order.
     """
     if is_shared():
@@ -88,8 +90,8 @@ def _tell(kind: str, word: str) -> None:
     global _away_until  # noqa: PLW0603
     if time.monotonic() >= _away_until:
         try:
-            _client().publish(_channel(), word)
-            return
+            if _client().publish(_channel(), word) and _is_heard:  # this process among those who hear it
+                return
         except TROUBLE:
             _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)

@@ -163,12 +163,13 @@ async def test_a_server_that_is_no_redis_costs_nobody_a_word_or_a_sign_in(
     words: list[Any] = []
     monkeypatch.setitem(bus._hearers, "test", words.append)
     monkeypatch.setattr("config.cache.REMEMBERED_AWAY", 0.0)
+    monkeypatch.setattr(bus, "REMEMBERED_AWAY", 0.0)
     bus._client.cache_clear()
     bus._channel.cache_clear()
     try:
-        for word in ("still", "here"):
+        for word in ("still", "here", "and heard"):
             bus.tell("test", word)
-        await until(lambda: words == ["still", "here"])
+        await until(lambda: words == ["still", "here", "and heard"])
         monkeypatch.setattr(throttle, "cache", RedisOrMemory(settings.REDIS_URL, {}))
         for _ in range(3):
             await asyncio.to_thread(throttle.count_failure, "eve@example.com", "10.0.0.1")
