@@ -132,13 +132,16 @@ function keepSaid(old, fresh) {
   now.querySelector("[data-said]").textContent = before.querySelector("[data-said]").textContent
 }
 
+const latest = new WeakMap() // what is to be replaced -> the newest telling of it
+
 /** Put `fresh` where `old` is: what was typed, what was said of an answer, the caret, the focus and what was unfolded stay, and Reject
     where it was. Never between the press of a button and its release, which would swallow the click, nor before an answer that was sent
     from it has come back. */
 export async function replaceKeeping(old, fresh) {
+  latest.set(old, fresh)
   await lifted
   await answered(old)
-  if (!old.isConnected) return // what was answered took its place
+  if (!old.isConnected || latest.get(old) !== fresh) return // what was answered took its place, or what is newer takes it
   markChanged(fresh)
   const focused = old.contains(document.activeElement) ? document.activeElement : null
   const caret = focused?.selectionStart != null ? [focused.selectionStart, focused.selectionEnd] : null

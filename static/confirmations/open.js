@@ -118,7 +118,7 @@ async function renew(row) {
   asked.set(id, version)
   try {
     const fresh = await sectionOf(row)
-    if (id === openId() && section()) replaceKeeping(section(), fresh)
+    if (id === openId() && section() && asked.get(id) === version) replaceKeeping(section(), fresh)
   } catch {
     asked.delete(id)
     if (id === openId()) retellHold(section(), row)

@@ -250,6 +250,23 @@ def test_a_rejection_by_the_keyboard_of_a_small_window_wins_while_it_is_typed(
 
 
 @in_one_dialect
+def test_a_call_that_was_told_anew_while_a_button_was_held_down_shows_how_it_stands_now(
+    come: Come, demo_gateway: Embedded
+) -> None:
+    bo, ana = come("admin"), come("user")
+    call = held(demo_gateway, ANA, "send_money", agent=AGENT, amount="12")
+    opens(ana, f"/confirmations/{call}/")
+    call_of(ana, call).get_by_text("12", exact=True).hover()
+    ana.mouse.down()  # as to mark what stands there
+    opens(bo, f"/confirmations/{call}/")
+    approves(bo, call)
+    expect(ana.locator(f'li[data-confirmation="{call}"]')).to_contain_text("Approved by Bo Adler (admin@example.com)")
+    expect(ana.locator(f'li[data-confirmation="{call}"]')).to_have_attribute("data-state", "approved")
+    ana.mouse.up()
+    expect(call_of(ana, call)).to_contain_text("Approved by Bo Adler (admin@example.com)")
+
+
+@in_one_dialect
 def test_a_rejection_in_the_chat_wins_over_an_approval_that_waits_to_be_sent(
     come: Come, demo_gateway: Embedded
 ) -> None:
