@@ -123,10 +123,11 @@ def _is_first(by: Answerer, asked: Confirmation, given: Given) -> bool:
 
 @blocks(WRITING)
 def _take_back(by: Answerer, asked: Confirmation) -> None:
-    """A rejection by anyone undoes approvals that the gateway has not heard of."""
+    """A rejection by anyone undoes approvals that the gateway has not heard of, as does a stop of what asked."""
     hold = holds.open_hold(by.identity.gateway, asked.id)
     if hold is not None:
-        holds.cancel(hold, f"{by.user.distinct_name} rejected the call")
+        did = "rejected the call" if by.session is not None else "stopped the answer that asked for it"
+        holds.cancel(hold, f"{by.user.distinct_name} {did}")
     FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id).delete()
 
 

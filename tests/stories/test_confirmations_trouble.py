@@ -13,6 +13,7 @@ from tests.embedded import Embedded
 from tests.portico import BOTH, Portico, Visitor
 from tests.stories.approving import ANA, BO, GIL, SOON, connected, held, live_page, open_page, words
 from tests.stories.following import events_of, eventually, run_of
+from tests.stories.test_chat import ask
 
 BACK = 35.0  # seconds in which a page has to be right again by itself
 TAKEN_BACK = "approval was cancelled before it was sent: the session that it was given in ended"
@@ -176,6 +177,20 @@ def test_somebody_who_is_an_admin_no_longer_is_shown_nothing_more(frail: Embedde
         assert "Your roles changed" in page.ended
     eventually(lambda: f"Bo Adler (admin@example.com)'s {TAKEN_BACK}" in words(ana.reads(f"/confirmations/{kept}/")))
     assert kept in frail.report()["held"]
+
+
+def test_nobody_is_said_to_have_rejected_what_was_approved_and_then_went_with_its_answer(
+    frail: Embedded, arrive: Arriving
+) -> None:
+    bo, ana = arrive(BO), arrive(ANA)
+    path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
+    eventually(lambda: bool(frail.report()["held"]))
+    [call] = frail.report()["held"]
+    bo.posts(f"/confirmations/{call}/confirm/")
+    ana.posts(f"/runs/{run}/cancel/", page=path)
+    told = words(bo.reads(f"/confirmations/{call}/"))
+    assert "before it was sent: Ana Lima (user@example.com) stopped the answer that asked for it" in told
+    assert "rejected the call" not in told + words(bo.reads("/confirmations/history/"))
 
 
 def test_one_stream_serves_all_pages_of_a_person_and_ends_with_them(frail: Embedded, arrive: Arriving) -> None:
