@@ -21,7 +21,8 @@ MOST_HEADERS = 200
 HEAD_WITHIN = 15.0  # seconds from its first byte
 BODY_WITHIN = 120.0  # seconds from the end of the head
 BODY_STEP, SLOWEST_BODY = 15.0, 512  # seconds between two looks at a body; bytes a second that have to have come
-LARGEST_AROUND = 64 * 1024  # bytes of chunk heads and trailers, beside eight for each byte of a body
+LARGEST_AROUND = 64 * 1024  # bytes of chunk heads and trailers, beside one for each byte of a body
+SMALL_CHUNKS = 1024**2  # bytes of a body that may come one by one: each has a head of five bytes then
 MOST_PIPELINED = 16  # requests that are sent before the answer to the first one; browsers send none
 MOST_DISCARDED = 16 * 1024**2  # bytes of a body that come after the answer
 STALLED = 20.0  # seconds in which somebody reads nothing of what is written
@@ -138,7 +139,8 @@ class BoundedProtocol(Reader, HttpToolsProtocol):
             if not self._in_head:
                 self._arrived += len(data)
                 super().data_received(data)
-                if self._arrived - self._body_size > LARGEST_AROUND + 8 * self._body_size:
+                around = self._arrived - self._body_size
+                if around > LARGEST_AROUND + self._body_size + 7 * min(self._body_size, SMALL_CHUNKS):
                     self._refuse(UNREADABLE)
                 return
             if not self._head_size and self not in _refused:
