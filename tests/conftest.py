@@ -9,6 +9,9 @@ from functools import cache
 from typing import NamedTuple
 
 import pytest
+from django.apps import apps
+from django.db.models.signals import post_migrate
+from pytest_django import DjangoDbBlocker
 
 from tests.embedded import Embedded
 from tests.portico import BOTH, OFFERED, Portico, Visitor
@@ -32,6 +35,16 @@ def pairs() -> Iterator[Callable[[str], Pair]]:
             return Pair(gateway, portico)
 
         yield pair
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """After a test that commits all tables are emptied: the one row that a migration put there comes back."""
+    from confirmations.models import ChainHead  # noqa: PLC0415  (Django has to be set up first)
+
+    with django_db_blocker.unblock():
+        head = ChainHead.objects.get()
+    post_migrate.connect(lambda **_: head.save(), sender=apps.get_app_config("confirmations"), weak=False)
 
 
 @pytest.hookimpl(tryfirst=True)
