@@ -22,10 +22,7 @@ STILL = """() => Promise.allSettled(
 expect.set_options(timeout=15_000)  # milliseconds
 
 in_one_dialect = pytest.mark.parametrize("demo_gateway", ["released"], indirect=True, scope="session")
-"""For what no dialect of the gateway makes a difference to."""
-
-in_both_dialects = pytest.mark.parametrize("demo_gateway", ["released", "guide"], indirect=True, scope="session")
-"""For the job as a whole. `make soak` opens the other pages in the guide's dialect, too."""
+"""For what no dialect of the gateway makes a difference to. `make soak` opens the other pages in the guide's, too."""
 
 
 @pytest.fixture(scope="session")

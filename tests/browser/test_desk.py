@@ -10,7 +10,6 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Window, in_one_dialect, violations
 from tests.embedded import Embedded
-from tests.portico import BOTH
 from tests.stories.approving import ANA, held, resolved_elsewhere
 
 RISKS = ("critical", "high", "medium", "low")
@@ -85,7 +84,7 @@ def presses_until(page: Page, key: str, said: Locator, sentence: str) -> None:
     expect(said).to_contain_text(sentence)
 
 
-@pytest.mark.parametrize("demo_gateway", BOTH, indirect=True, scope="session")
+@pytest.mark.soak
 def test_a_shift_of_twenty_decisions_by_keyboard_alone(desk: Page, demo_gateway: Embedded) -> None:
     calls = {}
     for number in range(20):

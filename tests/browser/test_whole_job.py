@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, in_both_dialects
-
-pytestmark = in_both_dialects
+from tests.browser.conftest import Window
 
 
 def begin(page: Page, agent: str, message: str) -> None:

@@ -16,6 +16,9 @@ from tests.stories.approving import ANA, BO, OLU, held, live_page, words
 Arriving = Callable[[str], Visitor]
 
 
+DIALECTS_DIFFER = False
+
+
 @pytest.fixture(autouse=True)
 def nothing_else(gateway: Embedded) -> Iterator[None]:
     gateway.dial(reset=True)

@@ -15,6 +15,8 @@ from tests.stories.following import eventually
 from tests.stories.test_bulk import posts, ticked
 from tests.stories.test_confirmations_trouble import base
 
+DIALECTS_DIFFER = False
+
 PAGES = ("/confirmations/", "/confirmations/{}/", "/confirmations/history/", "/confirmations/{}/compare/")
 CANCEL = "/confirmations/sending/cancel/"
 

@@ -22,7 +22,7 @@ from tests.stories.test_holds_late import HOLD, ana, bo, database, decisions, la
 __all__ = ["ana", "bo", "late", "trouble"]  # fixtures
 
 LATE = 0.6  # seconds that every answer of the gateway takes
-AT_ONCE = 60
+AT_ONCE = 40
 
 
 @contextmanager
