@@ -22,7 +22,7 @@ test: .venv/.dev
 
 # What takes minutes: 20 of silence, 50 MB, 500 runs.
 soak: .venv/.dev
-	$(BIN)/pytest tests -m soak -n 4
+	$(BIN)/pytest tests -m soak -n 4 --dist worksteal
 
 # What the client relies on, asked of the embedded gateway in both dialects; or of a live one, with an admin's account:
 # make contract GATEWAY_URL=… GATEWAY_EMAIL=… GATEWAY_PASSWORD=… [AGENT_HOST=…, the host under which it reaches this one]

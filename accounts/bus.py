@@ -34,11 +34,14 @@ TROUBLE = (redis.RedisError, OSError, ValueError, TypeError, LookupError, Attrib
 Hearer = Callable[[Any], None]
 CatchUp = Callable[[], Awaitable[None]]
 
+MISSED = "missed"  # the kind of a word that says: there were others, which could not be told
+
 _hearers: dict[str, Hearer] = {}
 _catch_ups: list[CatchUp] = []
 _listening: asyncio.Task[None] | None = None
 _is_heard = False
 _away_until = 0.0  # seconds of the monotonic clock
+_has_untold = False  # something that the other processes did not hear of
 _telling = ThreadPoolExecutor(1, thread_name_prefix="bus-tell")
 
 
@@ -87,7 +90,7 @@ def tell(kind: str, payload: Any) -> None:
 
 
 def _tell(kind: str, word: str) -> None:
-    global _away_until  # noqa: PLW0603
+    global _away_until, _has_untold  # noqa: PLW0603
     if time.monotonic() >= _away_until:
         try:
             if _client().publish(_channel(), word) and _is_heard:  # this process among those who hear it
@@ -95,9 +98,26 @@ def _tell(kind: str, word: str) -> None:
         except TROUBLE:
             _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)
+            _has_untold = True
+    else:
+        _has_untold = True
     _hear_word(word)
 
 
+def _make_up() -> None:
+    """Redis is there again: whoever listened before this process could tell again has missed what it had to tell."""
+    global _has_untold  # noqa: PLW0603
+    if _has_untold and time.monotonic() >= _away_until:
+        _has_untold = False
+        tell(MISSED, None)
+
+
+def _hear_missed(_: None) -> None:
+    if _listening is not None:
+        asyncio.run_coroutine_threadsafe(_catch_up(), _listening.get_loop())
+
+
+_hearers[MISSED] = _hear_missed
 _channel = cache(channel)
 
 
@@ -138,6 +158,7 @@ async def _listen() -> None:
                 if has_missed:
                     await _catch_up()
                 while True:
+                    _make_up()
                     if (message := await words.get_message(timeout=PING_EVERY)) is not None:
                         _hear(message)
                     else:

@@ -150,6 +150,24 @@ async def test_a_connection_that_falls_silent_is_noticed_and_made_anew(heard: li
     await until(lambda: heard == ["again"])
 
 
+async def test_who_listened_again_before_others_could_tell_makes_up_for_what_they_missed(
+    heard: list[Any], shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up: list[str] = []
+
+    async def make_up() -> None:
+        made_up.append("here, as in any process that hears it")
+
+    monkeypatch.setattr(bus, "_catch_ups", [make_up])
+    with redis.Redis.from_url(shared) as client, client.pubsub(ignore_subscribe_messages=True) as other:
+        other.subscribe(bus.channel())
+        bus._away_until = time.monotonic() + 0.5  # as just after Redis came back
+        bus.tell("test", "told to nobody else")
+        await until(lambda: heard == ["told to nobody else"])
+        await until(lambda: (other.get_message(timeout=0.1) or {}).get("data") == b'["missed", null]')
+    await until(lambda: len(made_up) == 1)
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"+OK\r\n", b":1\r\n", b"*1\r\n" * 5000, b"$3\r\n[1]\r\n", b"#t\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"],
