@@ -212,7 +212,7 @@ def test_a_desk_that_was_signed_out_stays_where_coming_back_would_lose_what_was_
     call = held(demo_gateway, ANA, "send_money", "critical" if is_one else "medium", agent="File manager")
     opens(page, f"/confirmations/{call}/")
     if not is_one:
-        page.get_by_role("checkbox", name="Select send_money").check()
+        page.locator(f'li[data-confirmation="{call}"]').get_by_role("checkbox").check()
         page.get_by_role("button", name="Reject 1…").click()
     field = page.get_by_label("Name of the tool") if is_one else page.get_by_role("dialog").get_by_label("Reason")
     field.fill("send_mon")
