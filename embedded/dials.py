@@ -1,5 +1,6 @@
 """`/_dials`, only with `--dials`: how a test makes trouble, and sees what the gateway received."""
 
+import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from embedded.routes import open_route
 from embedded.state import Dials, Failure, Gateway
 
 LOOPBACK = {"127.0.0.1", "::1"}
+WRITTEN_TIME = 0.001  # seconds: how finely the gateway writes times
 SETTINGS = {
     "token_lifetime",
     "hold_limit",
@@ -200,6 +202,7 @@ async def hold(gateway: Gateway, wanted: dict[str, Any]) -> dict[str, Any]:
         risk=wanted.get("risk", "medium"),
         described=await tool_lists.described(gateway, gateway.tool_providers[FILES], wanted["tool"]),
     )
+    await asyncio.sleep(WRITTEN_TIME)  # no two that are asked one after the other bear the same time
     return {"id": confirmation.id}
 
 
