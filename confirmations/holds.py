@@ -55,6 +55,7 @@ SESSION_ENDED = "the session that it was given in ended"
 NOT_LET_IN = "the gateway no longer lets in whoever gave it"
 ROLES_CHANGED = "the roles of whoever gave it changed meanwhile"
 PORTICO_STOPPED = "Portico was stopped"
+GATEWAY_AWAY = "the gateway could not be reached"
 
 OUTCOMES: dict[str, str] = {Hold.State.CANCELLED: " was cancelled before it was sent", Hold.State.SENT: ""}
 
@@ -262,6 +263,8 @@ def _send(by: Answerer, hold: Hold, given: Given, progress: Progress) -> Decided
                 ending = _why_not(by) or _ask(by, hold, given, progress)
             except SignedOut:
                 ending = SESSION_ENDED
+            except GatewayUnavailable:
+                ending = GATEWAY_AWAY
             except GatewayError as exc:
                 ending = exc.message
     except Error:

@@ -181,6 +181,20 @@ def test_whoever_may_not_approve_any_more_sends_nothing(
     assert sent(trouble, call) == 0
 
 
+def test_an_approval_that_could_not_be_sent_says_why_and_asks_nobody_to_try_again(
+    bo: Visitor, ana: Visitor, trouble: Embedded
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="away")
+    trouble.dial(fail={"path": "/api/v1/auth/me", "status": 502, "times": 9})
+    bo.posts(f"/confirmations/{call}/confirm/")
+    try:
+        eventually(lambda: "cancelled before it was sent: the gateway could not be reached" in shown(ana, call))
+    finally:
+        trouble.dial(fail=None)
+    assert "try again" not in shown(ana, call)
+    assert sent(trouble, call) == 0
+
+
 def test_who_signs_in_reads_of_an_approval_that_was_not_sent(late: Portico, bo: Visitor, trouble: Embedded) -> None:
     call = held(trouble, ANA, "delete_file", agent="File manager", path="signed out")
     bo.posts(f"/confirmations/{call}/confirm/")
