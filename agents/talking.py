@@ -108,6 +108,7 @@ def say(
         except SignedOut:  # what was typed becomes a draft, and what it would have replaced stays
             with transaction.atomic():
                 message.delete()
+                Conversation.objects.filter(id=conversation.id, messages=None).delete()
                 for one in asking:
                     Run.objects.filter(id=one.id).update(status=Run.Status.ASKING, interrupts=one.interrupts)
             raise

@@ -192,6 +192,20 @@ def test_what_was_not_done_when_the_session_ended_is_said_after_signing_in(
     ana.session.close()
 
 
+def test_a_first_message_that_a_refused_token_stops_leaves_no_conversation_behind(
+    own_gateway: Embedded, own_portico: Portico
+) -> None:
+    refused = {"status": 401, "body": {"error": "Unauthorized", "code": "TOKEN_EXPIRED", "message": "Token expired"}}
+    ana, page = Visitor(own_portico), f"/agents/{ids.ECHO}/"
+    ana.signs_in("user@example.com")
+    own_gateway.dial(fail={"path": f"/api/v1/agents/{ids.ECHO}/credentials-check", **refused})
+    assert "/login/" in ana.posts(page, message="never said to anybody").url
+    back = ana.signs_in("user@example.com", then=page)
+    assert "never said to anybody</textarea>" in back.text
+    assert "never said" not in ana.reads("/conversations/")
+    ana.session.close()
+
+
 def test_a_failure_of_an_agent_with_status_401_signs_nobody_out(ana: Visitor) -> None:
     chat = ana.posts(f"/agents/{ids.UNLUCKY}/", message="be unauthorized")
     assert "/conversations/" in chat.url
