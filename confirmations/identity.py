@@ -17,7 +17,7 @@ from confirmations.models import Decision
 from confirmations.threads import READING, blocks
 from gateway import Agent, Confirmation, Gateway
 from gateway.canonical import digest
-from gateway.errors import GatewayError, SignedOut
+from gateway.errors import GatewayError, NotAllowed, NotFound, SignedOut
 from gateway.records import ToolProvider
 from gateway.types import LISTS_AGENTS, REVIEWER, Rows
 
@@ -128,7 +128,8 @@ class NameBook:
         for confirmation in confirmations:
             self.learn(confirmation)
         for agent_id in {one.agent_id for one in confirmations if one.agent_id} - self._agents.keys():
-            self._agents[agent_id] = _name_of(gateway.agent, agent_id)
+            if (name := _name_of(gateway.agent, agent_id)) is not None:
+                self._agents[agent_id] = name
         for provider_id in {one.provider_id for one in confirmations if one.provider_id}:
             if not self._providers.get(provider_id):
                 self._providers[provider_id] = _provider_name(gateway, self.identity, provider_id)
@@ -145,13 +146,16 @@ class NameBook:
         return ids - self._agents.keys()
 
 
-def _name_of(ask: Callable[[str], Agent | ToolProvider], some_id: str) -> str:
+def _name_of(ask: Callable[[str], Agent | ToolProvider], some_id: str) -> str | None:
+    """Empty where the gateway does not tell it, None where it does not tell it now; then the id will do."""
     try:
         return ask(some_id).name
+    except (NotFound, NotAllowed):
+        return ""
     except SignedOut:
         raise
     except GatewayError:
-        return ""  # the id will do
+        return None
 
 
 def _provider_name(gateway: Gateway, identity: Identity, provider_id: str) -> str:
@@ -160,8 +164,9 @@ def _provider_name(gateway: Gateway, identity: Identity, provider_id: str) -> st
     name: str | None = _remembered(key)
     if name is None:
         name = _name_of(gateway.tool_provider, provider_id)
-        _remember(key, name, PROVIDERS_KNOWN)
-    return name
+        if name is not None:
+            _remember(key, name, PROVIDERS_KNOWN)
+    return name or ""
 
 
 def _people_of(gateway: Gateway, identity: Identity, wanted: Collection[str]) -> dict[str, str]:

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from accounts.naming import LONGEST_NAME, distinct_name
+from embedded.ids import FILE_MANAGER, FILES
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, OLU, held, live_page, words
+from tests.stories.approving import ANA, BO, OLU, held, live_page, resolved_elsewhere, words
 
 HISTORY = "/confirmations/history/"
 
@@ -84,6 +85,26 @@ def test_names_follow_the_gateway_and_what_was_known_stays_known(own_portico: Po
     assert f"File manager, for Ana Moor ({ANA}) · {provider}" in away
     for visitor in (bo, ana):
         visitor.session.close()
+
+
+def test_a_name_that_the_gateway_could_not_tell_once_is_asked_for_again(
+    own_portico: Portico, own_gateway: Embedded
+) -> None:
+    call = held(own_gateway, ANA, "rename_file", agent="File manager")
+    resolved_elsewhere(own_gateway, BO, call, "reject")  # what its record then says has ids alone
+    bo = Visitor(own_portico)
+    bo.signs_in(BO)
+    page = f"/confirmations/{call}/"
+    named = {"/api/v1/admin/tool-providers/": (FILES, "Files"), "/api/v1/agents/": (FILE_MANAGER, "File manager")}
+    for path, (some_id, _) in named.items():
+        own_gateway.dial(fail={"path": f"{path}{some_id}", "status": 503, "times": 9})
+    unnamed = words(bo.reads(page))
+    own_gateway.dial(fail=None)
+    found = words(bo.reads(page))
+    for some_id, name in named.values():
+        assert some_id in unnamed and name not in unnamed
+        assert name in found
+    bo.session.close()
 
 
 def exported(visitor: Visitor, tool: str) -> list[dict[str, object]]:
