@@ -5,7 +5,7 @@ import { keepingAim } from "confirmations/fragment"
 const SAID_AFTER = 3000 // ms: shorter breaks are nobody's concern
 const OFF_AFTER = 15000 // ms until nothing can be answered here
 const ANSWERS = "[data-answer] button, [data-bulk] button, [data-together] form button, [data-sending] button"
-const OTHERS = "[data-stop] button, [data-answers] button, [data-retry] button" // of a chat
+const OTHERS = "[data-stop] button, [data-answers] button, [data-retry] button, [name=item]" // of a chat; ticks of the desk
 const OFF = "Nothing can be answered until the connection is back. What you typed stays here."
 const OVER = "You were signed out: nothing can be answered here. What you typed stays here."
 

@@ -137,6 +137,7 @@ def test_a_desk_that_was_signed_out_offers_nothing_and_says_so_where_one_looks(
         expect(section.get_by_role("button", name=name)).to_be_hidden()
     expect(section.locator("[data-expires-at]")).to_be_hidden()
     page.set_viewport_size({"width": 1280, "height": 740})
+    expect(page.get_by_role("checkbox", name="Select send_money")).to_be_disabled()
     who = page.locator(f'li[data-confirmation="{call}"] .call__who')
     expect(who).to_have_text(re.compile("^File manager · for "), use_inner_text=True)
     section.get_by_label("Reason").press("Enter")
