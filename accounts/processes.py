@@ -71,11 +71,15 @@ async def stop() -> None:
 
 
 async def _keep_beating() -> None:
+    is_away = False
     while True:
         try:
             await database_sync_to_async(beat_and_listen, thread_sensitive=False, executor=_beating_thread)()
+            is_away = False
         except Error as exc:
-            logger.warning("the beat of this process was not taken: %r", exc)
+            if not is_away:  # once is enough, however long that takes
+                logger.warning("the beats of this process are not taken: %r", exc)
+            is_away = True
         except Exception:
             logger.exception("the processes do not hear of each other")
         await asyncio.sleep(BEAT_EVERY)
