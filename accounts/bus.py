@@ -91,17 +91,16 @@ def tell(kind: str, payload: Any) -> None:
 
 def _tell(kind: str, word: str) -> None:
     global _away_until, _has_untold  # noqa: PLW0603
+    is_told = False
     if time.monotonic() >= _away_until:
         try:
-            if _client().publish(_channel(), word) and _is_heard:  # this process among those who hear it
-                return
+            is_told = bool(_client().publish(_channel(), word))
         except TROUBLE:
             _away_until = time.monotonic() + REMEMBERED_AWAY
             logger.warning("Redis is away: %s is heard by this process alone", kind)
-            _has_untold = True
-    else:
-        _has_untold = True
-    _hear_word(word)
+    _has_untold = _has_untold or not is_told
+    if not (is_told and _is_heard):  # else this process is among those who hear it
+        _hear_word(word)
 
 
 def _make_up() -> None:
