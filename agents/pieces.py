@@ -303,8 +303,8 @@ def shortened(part: Part) -> str:
 def sloppy(part: Part) -> str:
     """What was wrong with how the agent sent its answer."""
     count = part["passed_over"]
-    events = "1 event was" if count == 1 else f"{count:,} events were"
-    told = f"{events} not valid AG-UI and passed over." if count else ""
+    events = "1 event was not valid AG-UI" if count == 1 else f"{count:,} events were not valid AG-UI"
+    told = f"{events} and {'was' if count == 1 else 'were'} passed over." if count else ""
     return f"{told}{' ' if count and part['lacks_start'] else ''}{LACKS_START if part['lacks_start'] else ''}"
 
 
