@@ -27,7 +27,7 @@ from confirmations.items import (
     state_of,
     verdict_of,
 )
-from confirmations.models import FirstApproval
+from confirmations.models import NEVER_ARRIVED, FirstApproval, with_our_end
 from confirmations.record import Evidence, Kind, record
 from confirmations.threads import WRITING, blocks
 from confirmations.turns import LOOK_AGAIN, NotTaken, note, write
@@ -122,14 +122,17 @@ class Outcome:
 def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
     """A call that waits, or its record where the gateway holds it no longer: it may have been answered just now.
 
-    Raises NotTaken for the approval of a call that the gateway lost: it would say yes, and run nothing.
+    Raises NotTaken for the approval of a call that the gateway lost: it would say yes, and run nothing. To be done
+    with the call `alone`.
     """
     held = by.gateway.pending()
     if any(one.id == asked.id for one in held):
         return asked
     written = until_recorded(by.gateway, asked.id) or asked
     if state_of(written) == "waiting" and held.is_whole and given.approve:
-        raise NotTaken(f"{LOST}.")
+        written = with_our_end(by.identity.gateway, written)
+        if state_of(written) == "waiting":
+            raise NotTaken(f"{LOST}.")
     return written
 
 
@@ -262,7 +265,7 @@ def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
     except AlreadyResolved as exc:
         return decided(_resolved_before(by, asked, exc.status_was), Reply("already resolved"))
     except NotFound:
-        return decided(gone(), Reply("not found"))
+        return decided(gone(), Reply(NEVER_ARRIVED))
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
         return decided(_read_back(by, asked, given), Reply("no answer"))
     said = "confirmed" if answer.approved else "rejected"

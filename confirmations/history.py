@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from confirmations.filters import Filters
 from confirmations.identity import Identity
 from confirmations.items import WITH_ITS_RUN, Names, State, state_of
-from confirmations.models import Decision
+from confirmations.models import NEVER_ARRIVED, TAKEN, Decision
 from confirmations.record import Kind, visible_to
 from gateway import MOST_LISTED, Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotFound, SignedOut
@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 AT_ONCE = 100  # calls whose decisions are read in one go
 ASKED_AT_ONCE = 8  # calls to the gateway
-TAKEN = (Kind.APPROVED, Kind.NOTHING_RAN, Kind.REJECTED, Kind.STOPPED)  # the gateway took the answer
 
 Told = State | Literal["unlisted", "unread"]
 
@@ -37,6 +36,12 @@ class Entry:
     call: Confirmation | None  # None: the gateway does not know it, or is away
     state: Told
     decisions: Sequence[Decision]  # through Portico, in order
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether an approval reached the gateway, or may have."""
+        kinds = (Kind.APPROVED, Kind.FAILED)
+        return any(one.approve and one.kind in kinds and one.said != NEVER_ARRIVED for one in self.decisions)
 
     @property
     def told(self) -> Confirmation | Decision:

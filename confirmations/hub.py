@@ -30,7 +30,7 @@ from confirmations.endings import tell_record
 from confirmations.identity import Identity, NameBook
 from confirmations.items import GONE, LOST, NOT_YOURS, State, state_of, unreadable_sentence, verdict_of
 from confirmations.listing import rows_of
-from confirmations.models import did_run, doubt_about, with_its_reason
+from confirmations.models import did_run, doubt_about, doubt_about_lost, with_its_reason, with_our_end
 from confirmations.rows import Row, finished
 from confirmations.threads import in_thread
 from confirmations.turns import is_being_answered
@@ -485,37 +485,42 @@ class Hub:
 
     async def _settle(self, gateway: Gateway, shown: Shown) -> None:
         """It waits no longer: find out how it ended. Stays as it is while the gateway does not say."""
+        lost = LOST
         try:
             async with self._settling:
                 record = await unblocked(gateway.confirmation, shown.confirmation.id)
         except NotFound:
-            call = shown.confirmation
-            await _in_database(tell_record, self.identity.gateway, call, call, "lost", self._book.names)
-            return self._leave(shown, "lost", GONE)
+            record, lost = shown.confirmation, GONE
         except NotAllowed:
             return self._leave(shown, "resolved", NOT_YOURS)
-        state = state_of(record)
-        if state == "waiting":
+        is_open = state_of(record) == "waiting"
+        if is_open and lost is LOST:
             if self._unreadable:  # it may be one of those
                 return None
             shown.unheld = shown.unheld or self.loop.time()
             if self.loop.time() - shown.unheld < RECORDED_WITHIN:
                 self.loop.call_later(RECORDED_WITHIN / 10, self.look)
                 return None
-            await _in_database(tell_record, self.identity.gateway, shown.confirmation, record, "lost", self._book.names)
-            return self._leave(shown, "lost", LOST)
         if await _in_database(is_being_answered, self.identity.gateway, record.id):  # whether it ran is not kept yet
             self.loop.call_later(RECORDED_WITHIN / 10, self.look)
             return None
+        if is_open:
+            record = await _in_database(with_our_end, self.identity.gateway, record)
         record = await _in_database(with_its_reason, self.identity.gateway, record)
         state = state_of(record)
+        if state == "waiting":
+            doubt = await _in_database(doubt_about_lost, self.identity.gateway, record.id)
+            names, call = self._book.names, shown.confirmation
+            await _in_database(tell_record, self.identity.gateway, call, record, "lost", names, doubt)
+            return self._leave(shown, "lost", doubt or lost)
         ran = await _in_database(did_run, self.identity.gateway, record.id) if state == "approved" else None
         await self._name(gateway, [record])
         said = verdict_of(record, self._book.names, me="")
         doubt = await _in_database(doubt_about, self.identity.gateway, record, said)
         told = shown.confirmation, record, state, self._book.names, doubt
         await _in_database(tell_record, self.identity.gateway, *told)
-        return self._leave(shown, state, doubt or verdict_of(record, self._book.names, self.identity.person, ran=ran))
+        verdict = verdict_of(record, self._book.names, self.identity.person, ran=ran, is_ours=is_open)
+        return self._leave(shown, state, doubt or verdict)
 
     def _leave(self, shown: Shown, state: State, verdict: str) -> None:
         if shown.state != "waiting":

@@ -205,8 +205,10 @@ def _went_with_its_run(confirmation: Confirmation) -> bool:
     return confirmation.reason == WITH_ITS_RUN and confirmation.answered_by in ("", confirmation.end_user)
 
 
-def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool | None = None) -> str:
-    """One sentence: "Rejected by Bo Adler: too broad"."""
+def verdict_of(
+    confirmation: Confirmation, names: Names, me: str, *, ran: bool | None = None, is_ours: bool = False
+) -> str:
+    """One sentence: "Rejected by Bo Adler: too broad"; `is_ours` where only Portico's record knows of that."""
     state = state_of(confirmation)
     if state == "timed_out":
         return NOBODY
@@ -221,7 +223,10 @@ def verdict_of(confirmation: Confirmation, names: Names, me: str, *, ran: bool |
             said += OWN_REQUEST
     if confirmation.reason:
         said += f": {shown(confirmation.reason)}"
-    return f"{said} ({NOTHING_RAN})" if state == "approved" and ran is False else said
+    notes = [NOTHING_RAN] if state == "approved" and ran is False else []
+    if is_ours:
+        notes.append(UNRECORDED)
+    return f"{said} ({'; '.join(notes)})" if notes else said
 
 
 def version_of(confirmation: Confirmation, names: Names, state: State, verdict: str, standing: Standing | None) -> str:
@@ -247,11 +252,18 @@ def doubt_of(who: str, *, approve: bool, said: str, is_stop: bool = False) -> st
     return f"Cannot be sure: the gateway took {shown(who)}'s {mine} and another answer; its record says “{said}”"
 
 
+def may_have_run(who: str) -> str:
+    """For a lost call that this person approved, where that may have arrived before it was lost."""
+    return f"{UNTRACED}. The approval by {shown(who)} may have arrived, so it may have run"
+
+
 OWN_REQUEST = ", who asked for it"
 STOPPED = "Stopped: the answer that asked for it was stopped"
 NOBODY = "Timed out: nobody answered in time"
 NOTHING_RAN = "nobody was waiting any more: nothing ran"
 LOST = "Lost by the gateway: it no longer holds this call, so nothing can run"
+UNTRACED = "Lost by the gateway: it no longer holds this call, and has no answer on record"
+UNRECORDED = "the gateway took this answer and has no record of it"
 GONE = "The gateway does not know this call any more"
 NOT_YOURS = "This call is no longer yours to answer"
 

@@ -10,8 +10,10 @@ from django.db import models
 from django.db.models.functions import Now
 
 from accounts.models import Process
-from confirmations.items import WITH_ITS_RUN, doubt_of, state_of
+from confirmations.items import WITH_ITS_RUN, doubt_of, may_have_run, state_of
+from confirmations.threads import READING, blocks
 from gateway import Confirmation
+from gateway.types import Status
 
 
 class Decision(models.Model):
@@ -227,3 +229,31 @@ def with_its_reason(gateway: str, record: Confirmation) -> Confirmation:
         gateway=gateway, confirmation_id=record.id, who=record.end_user, kind=Decision.Kind.STOPPED
     )
     return replace(record, reason=WITH_ITS_RUN) if stopped.exists() else record
+
+
+TAKEN = (Decision.Kind.APPROVED, Decision.Kind.NOTHING_RAN, Decision.Kind.REJECTED, Decision.Kind.STOPPED)
+"""The gateway took the answer."""
+NEVER_ARRIVED = "not found"
+"""What the gateway said to an answer that it had no use for."""
+
+
+@blocks(READING)
+def with_our_end(gateway: str, record: Confirmation) -> Confirmation:
+    """The same, ended by the answer that the gateway took, as Portico's own record has it; unchanged where it has none.
+
+    For calls that the gateway holds no longer, with no end on its record: it may stop before it writes that down.
+    """
+    taken = Decision.objects.filter(gateway=gateway, confirmation_id=record.id, kind__in=TAKEN).first()
+    if taken is None:
+        return record
+    status: Status = "confirmed" if taken.approve else "rejected"
+    return replace(record, status=status, answered_by=taken.who, reason=taken.reason)
+
+
+def doubt_about_lost(gateway: str, confirmation_id: str) -> str:
+    """A verdict for such a call that has no end on either record, where an approval may have arrived; else empty."""
+    sent = Decision.objects.filter(
+        gateway=gateway, confirmation_id=confirmation_id, kind=Decision.Kind.FAILED, approve=True
+    )
+    who = sent.exclude(said=NEVER_ARRIVED).values_list("who_name", flat=True).first()
+    return may_have_run(who) if who else ""

@@ -16,8 +16,9 @@ from confirmations.items import (
     state_of,
     verdict_of,
 )
-from confirmations.models import did_run, doubt_about, with_its_reason
+from confirmations.models import did_run, doubt_about, doubt_about_lost, with_its_reason, with_our_end
 from confirmations.standing import standings
+from confirmations.turns import is_being_answered
 from gateway import Confirmation, Gateway
 
 A_MOMENT = 0.5  # seconds that a page waits for the record of a call that is held no longer
@@ -28,7 +29,7 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
     record = gateway.confirmation(confirmation_id)
     state: State = state_of(record)
     book = NameBook(identity)
-    verdict = ""
+    verdict, is_ours = "", False
     if state == "waiting":
         told = gateway.pending()
         listed = {one.id: one for one in told}
@@ -36,8 +37,12 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
             record = until_recorded(gateway, confirmation_id, A_MOMENT) or record
             state = state_of(record)
     if state == "waiting":
-        if confirmation_id not in listed and told.is_whole:
-            state, verdict = "lost", LOST
+        is_lost = confirmation_id not in listed and told.is_whole
+        if is_lost and not is_being_answered(identity.gateway, confirmation_id):
+            record = with_our_end(identity.gateway, record)
+            is_ours = state_of(record) != "waiting"
+            state = state_of(record) if is_ours else "lost"
+            verdict = "" if is_ours else doubt_about_lost(identity.gateway, confirmation_id) or LOST
         record = listed.get(confirmation_id, record)  # told with more words there
     book.find(gateway, [record])
     after = None
@@ -46,7 +51,7 @@ def read(gateway: Gateway, identity: Identity, confirmation_id: str) -> Item:
         state = state_of(record)
         ran = did_run(identity.gateway, record.id)
         doubt = doubt_about(identity.gateway, record, verdict_of(record, book.names, me=""))
-        verdict = verdict or doubt or verdict_of(record, book.names, identity.person, ran=ran)
+        verdict = verdict or doubt or verdict_of(record, book.names, identity.person, ran=ran, is_ours=is_ours)
         if state == "approved" and ran is not False:
             after = aftermath_of(gateway, record)
     return item_as_shown(book, record, state, verdict, after)

@@ -32,6 +32,7 @@ class May:
     release: bool = False
     take_over: bool = False
     sends_in: float | None = None  # seconds
+    sending: str = ""  # that it is being sent, a sentence
     notes: list[str] = field(default_factory=list)
     warning: str = ""
 
@@ -105,7 +106,7 @@ def _hold(may: May, standing: Standing, me: str) -> None:
     may.cancel = hold.person == me and hold.state == "waiting"
     if hold.state == "sending":
         may.reject = False
-        may.notes.append(f"{who} approved this; it is being sent.")
+        may.sending = f"{who} approved this; it is being sent."
         return
     may.sends_in = max(0.0, round((hold.sends_at - timezone.now()).total_seconds(), 1))
     may.notes.append(f"{who} approved this. Until it is sent, a rejection by anyone still stops it.")

@@ -17,7 +17,7 @@ from confirmations import export
 from confirmations.filters import Filters
 from confirmations.history import Entry, Listed, difference, entries, looked_up, told_by_gateway
 from confirmations.identity import Identity, NameBook
-from confirmations.items import Names, unreadable_sentence, verdict_of
+from confirmations.items import LOST, UNTRACED, Names, unreadable_sentence, verdict_of
 from confirmations.models import Decision
 from confirmations.record import Kind, visible_to
 from gateway import MOST_LISTED
@@ -115,6 +115,8 @@ def _of_gateway(entry: Entry, identity: Identity, names: Names) -> str:
             return "Waiting for an answer"
         case "timed_out":
             return "Timed out: nobody answered in time"
+        case "lost":
+            return UNTRACED if entry.may_have_run else LOST
     return verdict_of(entry.call, names, identity.person)
 
 

@@ -107,15 +107,17 @@ export function keepingAim(change) {
   for (const [section, aim] of aims) keepSteady(section, aim)
 }
 
+const SENT = "The approval was sent. What became of it cannot be read right now."
+
 /** While a call cannot be read: an approval that is over is not said to be about to be sent, but what its row tells of it. */
 export function retellHold(section, row) {
   const place = section?.querySelector("[data-answering]")
-  const hold = place?.querySelector("[role=timer]")
+  const hold = place?.querySelector("[role=timer], [data-on-its-way]")
   if (!hold || row.dataset.held) return
   const hadFocus = place.contains(document.activeElement)
-  for (const old of place.querySelectorAll(".answering__note, [formaction$='/cancel/']")) old.remove()
-  const told = [...row.querySelectorAll(".call__note, .call__verdict")].map(note => note.textContent)
-  const note = Object.assign(document.createElement("p"), { className: "answering__note", textContent: told.map(one => `${one}.`).join(" ") })
+  for (const old of place.querySelectorAll(".answering__note, [formaction$='/cancel/']")) if (old !== hold) old.remove()
+  const told = [...row.querySelectorAll(".call__note, .call__verdict")].map(note => `${note.textContent}.`).join(" ")
+  const note = Object.assign(document.createElement("p"), { className: "answering__note", textContent: told || SENT })
   note.role = "status"
   hold.replaceWith(note)
   if (!hadFocus || place.contains(document.activeElement)) return

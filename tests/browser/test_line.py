@@ -81,13 +81,33 @@ def test_nothing_is_said_to_be_sent_that_the_gateway_could_not_be_told(come: Com
         expect(section).to_contain_text("It is sent in")
     demo_gateway.dial(fail={"path": "/api/v1/", "status": 503, "times": 1000}, refuse_streams=True, drop_streams=True)
     for section in (call_of(bo, call), asked):
-        expect(section).to_contain_text("not sent. The gateway cannot be reached")
+        expect(section).to_contain_text("not sent. The gateway could not be reached")
         for untrue in ("being sent", "It is sent in", "Until it is sent", "Cancel approval"):
             expect(section).not_to_contain_text(untrue)
     demo_gateway.dial(fail=None, refuse_streams=False)
     expect(call_of(bo, call)).to_contain_text("Your approval was cancelled before it was sent")
     expect(call_of(bo, call).get_by_role("button", name="Approve", exact=True)).to_be_enabled()
     assert call not in demo_gateway.report()["ran"]
+
+
+@in_one_dialect
+def test_what_was_sent_just_before_the_gateway_went_away_is_not_said_to_be_on_its_way(
+    come: Come, demo_gateway: Embedded
+) -> None:
+    bo = come("admin")
+    call = held(demo_gateway, ANA, "send_money", agent="File manager")
+    opens(bo, f"/confirmations/{call}/")
+    demo_gateway.dial(fail={"path": f"/api/v1/confirmation/{call}/respond", "delay": 2.0})
+    approves(bo, call)
+    section = call_of(bo, call)
+    expect(section).to_contain_text("You approved this; it is being sent.")
+    demo_gateway.dial(fail={"path": "/api/v1/", "status": 503, "times": 1000}, refuse_streams=True, drop_streams=True)
+    expect(section).to_contain_text("The approval was sent. What became of it cannot be read right now.")
+    expect(section).not_to_contain_text("being sent")
+    expect(section.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    demo_gateway.dial(fail=None, refuse_streams=False)
+    expect(section).to_contain_text("Approved by you")
+    assert call in demo_gateway.report()["ran"]
 
 
 @in_one_dialect

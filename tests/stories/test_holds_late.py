@@ -28,7 +28,7 @@ from confirmations.record import Evidence
 from gateway import Person
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, arrived, held, words
+from tests.stories.approving import ANA, BO, arrived, held, live_page, words
 from tests.stories.following import eventually
 from tests.stories.test_holding import post, sent, shown
 
@@ -248,6 +248,63 @@ def test_an_answer_whose_record_still_says_that_nobody_answered_is_not_known_to_
         trouble.dial(record_lag=0)
     assert "whether your answer arrived is not known" in words(page.text)
     assert decisions(late, call) == [("failed", "rejected")]
+
+
+def loses(gateway: Embedded, call: str) -> None:
+    """As a gateway that stops after it took an answer, before it wrote that down."""
+    gateway.dial(forget_holds=True, drop_streams=True, fail=None)
+    assert gateway.report()["held"] == []
+
+
+UNRECORDED = "(the gateway took this answer and has no record of it)"
+
+
+@pytest.mark.parametrize(
+    ("how", "ended", "said"), [("confirm", "Approved", "confirmed"), ("reject", "Rejected", "rejected")]
+)
+def test_an_answer_that_the_gateway_took_and_lost_the_record_of_is_told_as_it_was_given(
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded, how: str, ended: str, said: str
+) -> None:
+    trouble.dial(record_lag=30)
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="taken", how=how)
+    trouble.dial(fail={"path": answering(call), "delay": 1.0})
+    with live_page(bo) as his, ThreadPoolExecutor(1) as hand:
+        posted = hand.submit(bo.posts, f"/confirmations/{call}/{how}/", reason="thought over")
+        eventually(lambda: sent(trouble, call) == 1)
+        trouble.dial(fail={"path": answering(call).removesuffix("/respond"), "status": 503, "times": 99})
+        posted.result()
+        eventually(lambda: decisions(late, call) == [(ended.lower(), said)])
+        loses(trouble, call)
+        his.reads(call, f"{ended} by you: thought over {UNRECORDED}")
+    trouble.dial(record_lag=0)
+    mine, hers = (words(who.reads(f"/confirmations/{call}/")) for who in (bo, ana))
+    assert f"{ended} by you: thought over {UNRECORDED}" in mine
+    assert f"{ended} by Bo Adler (admin@example.com): thought over {UNRECORDED}" in hers
+    for page in (mine, hers):
+        assert "nothing can run" not in page and "cannot be approved any more" not in page
+    bo.posts(f"/confirmations/{call}/confirm/", page="/confirmations/")
+    eventually(lambda: ("already resolved", "") in decisions(late, call))
+    assert sent(trouble, call) == 1
+
+
+def test_a_call_that_was_lost_after_an_approval_may_have_arrived_is_not_said_to_be_unable_to_run(
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded
+) -> None:
+    trouble.dial(record_lag=30)
+    call = held(trouble, ANA, "delete_perhaps", agent="File manager")
+    with live_page(ana) as hers:
+        bo.posts(f"/confirmations/{call}/confirm/", reason="go on")
+        eventually(lambda: decisions(late, call) == [("failed", "confirmed")])
+        loses(trouble, call)
+        hers.reads(call, "The approval by Bo Adler (admin@example.com) may have arrived, so it may have run")
+    trouble.dial(record_lag=0)
+    for page in (
+        words(who.reads(path))
+        for who in (bo, ana)
+        for path in (f"/confirmations/{call}/", f"{HISTORY}?tool=delete_perhaps")
+    ):
+        assert "it no longer holds this call, and has no answer on record" in page
+        assert "so nothing can run" not in page
 
 
 # What is told apart below the pages
