@@ -154,6 +154,7 @@ def test_what_ended_while_the_page_was_away_is_said_in_its_place(
     page.goto("/confirmations/")
     is_live(page)
     call, other = (held(demo_gateway, ANA, "delete_file", agent="File manager", n=n) for n in (1, 2))
+    expect(row(page, other)).to_be_visible()  # before the pointer is on the list, under which nothing new appears
     row(page, call).get_by_role("link").click()
     expect(opened(page, call).get_by_role("button", name="Approve")).to_be_enabled()
     line.cut(is_down=True)

@@ -94,7 +94,7 @@ def test_several_that_are_answered_at_once_hold_no_thread_and_do_not_wait_for_ea
         began = time.monotonic()
         page = hand.submit(posts, bo, items, "reject", "no")
         eventually(lambda: sum(sent(trouble, call) for call in calls) > len(calls) / 2, 60)
-        assert threads_of(late) < threads_alone + len(calls) / 4
+        assert threads_of(late) < threads_alone + len(calls) / 2  # each would hold one; pools of a few may grow
         told = page.result()
         assert time.monotonic() - began < 3 * one_takes
     assert words(told.text).count("Rejected: delete_file") == len(calls)
