@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 Tone = Literal["success", "warning", "info"]
 
+ADVICE = " Please look again in a moment."
+
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
@@ -117,6 +119,11 @@ class Outcome:
     sentence: str  # for the person
     tone: Tone
     is_kept: bool = False  # an approval of this person that can be taken back
+
+    @property
+    def finding(self) -> str:
+        """The sentence as it is right later, too: without advice, and without its full stop."""
+        return self.sentence.removesuffix(ADVICE).rstrip(".")
 
 
 def as_held(by: Answerer, asked: Confirmation, given: Given) -> Confirmation:
@@ -292,7 +299,7 @@ def _resolved_before(by: Answerer, asked: Confirmation, status_was: str) -> Outc
         record = replace(record, status=status_was)
     if state_of(record) != "waiting":
         return _already(by, record)
-    sentence = "The gateway says that this call was already resolved, and does not say how. Please look again."
+    sentence = f"The gateway says that this call was already resolved, and does not say how.{ADVICE}"
     return Outcome(record, "waiting", "", sentence, "warning")
 
 
@@ -307,7 +314,7 @@ def _read_back(by: Answerer, asked: Confirmation, given: Given) -> Outcome:
     record = until_recorded(by.gateway, asked.id)
     state = state_of(record) if record else "waiting"
     if record is None or state == "waiting":
-        unknown = "The gateway did not say whether your answer arrived. Please look again in a moment."
+        unknown = f"The gateway did not say whether your answer arrived.{ADVICE}"
         return Outcome(record or asked, "waiting", "", unknown, "warning")
     if _is_ours(by, record, given):
         return Outcome(record, state, _verdict(by, record), f"{state.capitalize()}: {record.tool}", "success")
@@ -318,7 +325,7 @@ def _unconfirmed(record: Confirmation, given: Given) -> Outcome:
     mine = "approval" if given.approve else "rejection"
     sentence = (
         f"The gateway said that it took your {mine}, but its record still says that nobody answered: whether your "
-        "answer arrived is not known. Please look again in a moment."
+        f"answer arrived is not known.{ADVICE}"
     )
     return Outcome(record, "waiting", "", sentence, "warning")
 
@@ -388,4 +395,4 @@ def _in_words(outcome: Outcome) -> str:
             return word
         case Outcome(tone="info"):
             return f"already resolved: {outcome.verdict}"
-    return f"failed: {outcome.sentence}"
+    return f"failed: {outcome.finding}"

@@ -310,7 +310,7 @@ def _close(hold: Hold, ending: Decided | str | None) -> None:
         why = ending.rstrip(".")
         _end(hold, Hold.State.SENDING, Hold.State.CANCELLED, why, f"cancelled before it was sent: {why}")
     else:
-        why = "" if ending.told.tone == "success" else ending.told.sentence.rstrip(".")
+        why = "" if ending.told.tone == "success" else ending.told.finding
         with transaction.atomic():
             row = Hold.objects.filter(pk=hold.pk, state=Hold.State.SENDING)
             if row.update(state=Hold.State.SENT, why=why[:300], ended_at=Now()):

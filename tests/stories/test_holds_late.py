@@ -229,7 +229,9 @@ def test_an_answer_that_does_not_say_so_is_not_taken_for_a_success(
     trouble.dial(fail={"path": answering(call), "status": 200, "body": body})
     post(bo, bo.csrf_token(), call, how)
     eventually(lambda: decisions(late, call) == [("failed", "no answer")])
-    assert "did not say whether your answer arrived" in words(bo.reads(HISTORY))
+    recorded = words(bo.reads(HISTORY))
+    assert "Failed: The gateway did not say whether your answer arrived" in recorded
+    assert "look again in a moment" not in recorded  # that was good for the moment
     if how == "confirm":  # which nobody waited for: the item says it, to everybody, for as long as it waits
         panels = [words(who.gets(f"/confirmations/{call}/", headers={"HX-Request": "true"}).text) for who in (bo, ana)]
         assert "Your approval may not have arrived. The gateway did not say whether" in panels[0]
