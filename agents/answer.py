@@ -34,7 +34,9 @@ from ag_ui.core import (
     TextMessageStartEvent,
     TokenUsage,
     ToolCallArgsEvent,
+    ToolCallEndEvent,
     ToolCallResultEvent,
+    ToolCallStartEvent,
 )
 from django.utils.safestring import SafeString, mark_safe
 
@@ -302,8 +304,10 @@ class Answer:
     def _take_part(self, event: Event) -> None:
         """What has a part of its own: of the agent, or of the sub-agent that the event names."""
         who = getattr(event, "subagent_run_id", None)
-        if isinstance(event, ToolCallResultEvent) and not who:
-            self._take_up(event.tool_call_id)
+        if isinstance(event, ToolCallArgsEvent | ToolCallEndEvent | ToolCallResultEvent):
+            who = self._caller(event)
+        if isinstance(event, ToolCallResultEvent):
+            self._know_call(event.tool_call_id, who)
         if who:
             is_new = who not in self._agents
             group = self._agents.get(who) or self._begin_again(who)
@@ -325,6 +329,24 @@ class Answer:
                 part["type"] = activity.kind
                 self._growth.put(part, "content", activity.content)
         self._show(shown, at_once=not isinstance(event, _THROTTLED))
+
+    def _caller(self, event: ToolCallArgsEvent | ToolCallEndEvent | ToolCallResultEvent) -> str | None:
+        """The sub-agent whose call it is, None for the agent itself: some name another than made the call, or none."""
+        who = event.subagent_run_id
+        if who and not isinstance(event, ToolCallResultEvent):
+            return who
+        parts = self._lists.get(who) if who else self._list
+        if parts and parts.last("tool", event.tool_call_id):
+            return who
+        return self._tellers.get(("tool", event.tool_call_id), who or "") or None
+
+    def _know_call(self, call_id: str, who: str | None) -> None:
+        """What a result belongs to: where nobody told of the call, it is shown by its id."""
+        if not who:
+            self._take_up(call_id)
+        parts = self._lists.get(who) if who else self._list
+        if call_id not in self._earlier and not (parts and parts.last("tool", call_id)):
+            self._take_part(ToolCallStartEvent(tool_call_id=call_id, tool_call_name=call_id, subagent_run_id=who))
 
     def _put(self, part: Part) -> None:
         """A new part: what is said or called comes behind the text in progress, the rest before the end of that."""

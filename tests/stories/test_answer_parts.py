@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from agents import pieces
 from agents.answer import Answer
-from agents.transcript import FOOT
+from agents.transcript import FOOT, every
 from embedded.agents import showcase
 from embedded.agents.base import asked
 from gateway.state import LARGEST_STATE
@@ -231,6 +231,34 @@ def test_a_snapshot_of_messages_tells_only_what_is_new_in_this_run() -> None:
     )
     assert [part["text"] for part in answer.parts() if part["kind"] == "text"] == ["streamed", "be kind", "added"]
     assert followed(answer) == reloaded(answer)
+
+
+CALLED = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "look"}
+RESULT = {"type": "TOOL_CALL_RESULT", "toolCallId": "c", "messageId": "r", "content": "Found seven."}
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        [RESULT],
+        [RESULT | {"subagentRunId": "a"}],
+        [CALLED | {"subagentRunId": "a"}, RESULT],
+        [CALLED, RESULT | {"subagentRunId": "a"}],
+        [CALLED | {"subagentRunId": "a"}, RESULT | {"subagentRunId": "b"}],
+    ],
+)
+def test_the_result_of_a_call_is_shown_whoever_tells_it_and_whoever_called(stream: list[object]) -> None:
+    answer = given(stream)
+    answer.break_off()
+    calls = [part for part in every(answer.parts()) if part["kind"] == "tool"]
+    assert [call["result"] for call in calls] == ["Found seven."]
+    assert "Found seven." in reloaded(answer) == followed(answer)
+
+
+def test_arguments_without_a_sub_agent_are_those_of_the_call_that_one_made() -> None:
+    more = [{"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "{}"}, {"type": "TOOL_CALL_END", "toolCallId": "c"}]
+    answer = given([CALLED | {"subagentRunId": "a"}, *more])
+    assert [part["arguments"] for part in every(answer.parts()) if part["kind"] == "tool"] == ["{}"]
 
 
 def test_hostile_names_and_values_are_shown_as_text() -> None:
