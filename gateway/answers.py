@@ -449,15 +449,17 @@ def _first_text(value: object) -> str | None:
         return value
     if not isinstance(value, dict):
         return None
-    if isinstance(value.get("delta"), str):
-        return str(value["delta"])
+    delta = value.get("delta")
+    if isinstance(delta, str) and delta:
+        return delta
     choices = value.get("choices")
     if isinstance(choices, list) and any(isinstance(choice, dict) and "delta" in choice for choice in choices):
         return "".join(_choice_text(choice) for choice in choices)  # of a completion chunk: it may hold none
     output = value.get("output")
-    places = [value.get(key) for key in ("text", "content", "reply", "message")]
+    places = [delta, *(value.get(key) for key in ("text", "content", "reply", "message"))]
     places.append(output.get("reply") if isinstance(output, dict) else None)
-    return next((place for place in places if isinstance(place, str)), None)
+    texts = [place for place in places if isinstance(place, str)]
+    return next(filter(None, texts), texts[0] if texts else None)
 
 
 def _choice_text(choice: object) -> str:

@@ -287,6 +287,8 @@ def test_chunks_are_start_content_and_end() -> None:
         ({"output": {"reply": "o"}}, "o"),
         ({"delta": {"nested": 1}, "reply": "r"}, "r"),
         ({"choices": [{"message": {"content": "whole"}}], "text": "t"}, "t"),
+        ({"delta": "", "text": "", "content": None, "reply": "r"}, "r"),
+        ({"text": "", "output": {"reply": "o"}}, "o"),
     ],
 )
 def test_a_json_answer_is_the_first_text_at_a_usual_place(value: object, shown: str) -> None:
