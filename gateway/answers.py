@@ -63,6 +63,11 @@ _MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]|[\x80-\xff]")
 _MAY_BE_NO_NUMBER = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 """A cheap look for what JSON, or Python's idea of it, can spell and no database and no browser can keep."""
 _known_types = frozenset(kind.value for kind in EventType)
+_THINKING = {  # what AG-UI before 1.0 called reasoning, without an id
+    "THINKING_TEXT_MESSAGE_START": "REASONING_MESSAGE_START",
+    "THINKING_TEXT_MESSAGE_CONTENT": "REASONING_MESSAGE_CONTENT",
+    "THINKING_TEXT_MESSAGE_END": "REASONING_MESSAGE_END",
+}
 
 
 class Decoder:
@@ -83,6 +88,7 @@ class Decoder:
         "_is_agui",
         "_is_first",
         "_run_id",
+        "_thoughts",
         "_thread_id",
         "finished",
         "lacks_start",
@@ -100,6 +106,7 @@ class Decoder:
         self._run_id = run_id
         self._is_agui: bool | None = None  # unknown until the first event
         self._chunks = _ChunkForms()
+        self._thoughts = 0  # that were told without an id
         self._halves: dict[tuple[str, str], str] = {}  # with which a delta ended, by what it is a delta of
 
     def feed_all(self, several: list[ServerSentEvent]) -> list[Event]:
@@ -167,6 +174,8 @@ class Decoder:
     def _agui(self, data: bytes) -> list[Event]:
         if _ESCAPED_NUL in data:
             data = _ESCAPE.sub(lambda found: rb"\ufffd" if found[0] == _ESCAPED_NUL else found[0], data)
+        if b"THINKING_TEXT_MESSAGE_" in data:
+            data = self._as_reasoning(data)
         try:
             if _MAY_BE_NO_NUMBER.search(data):
                 refuse_no_numbers(data)
@@ -193,6 +202,19 @@ class Decoder:
             if self.passed_over:
                 logger.info("run %s: %d events in all were passed over", self._run_id, self.passed_over)
         return events
+
+    def _as_reasoning(self, data: bytes) -> bytes:
+        """What agents of before AG-UI 1.0 think, as it is told today; anything else as it is."""
+        try:
+            event = json.loads(data)
+            kind = event.get("type") if isinstance(event, dict) else None
+            if not isinstance(kind, str) or kind not in _THINKING:
+                return data
+            self._thoughts += kind == "THINKING_TEXT_MESSAGE_START"
+            thought = {"messageId": f"thought-{self._run_id}-{self._thoughts}", "role": "reasoning"}
+            return json.dumps(thought | event | {"type": _THINKING[kind]}).encode()  # halves of characters as escapes
+        except (ValueError, RecursionError):
+            return data
 
     def _in_whole_characters(self, data: bytes) -> bytes | None:
         """The event where it had halves of characters; empty where it was no more than one; None where it had none.

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ag_ui.core import Event, TextMessageContentEvent
+from ag_ui.core import Event, ReasoningMessageContentEvent, TextMessageContentEvent
 
 from gateway import deep
 from gateway.answers import Decoder, text_in
@@ -240,6 +240,29 @@ def test_what_agui_may_say_tomorrow_does_not_stop_a_run_of_today() -> None:
         {**FINISHED, "aNewField": True},
     )
     assert types(events) == ["RUN_STARTED", "RUN_FINISHED"]
+
+
+def test_what_an_agent_of_before_agui_1_thinks_is_its_reasoning() -> None:
+    decoder = Decoder("t", "r")
+    thoughts = [
+        [
+            {"type": "THINKING_TEXT_MESSAGE_START"},
+            {"type": "THINKING_TEXT_MESSAGE_CONTENT", "delta": f"{word}\ud83d"},
+            {"type": "THINKING_TEXT_MESSAGE_CONTENT", "delta": "\ude00."},
+            {"type": "THINKING_TEXT_MESSAGE_END"},
+        ]
+        for word in ("First", "Second")
+    ]
+    begun, ended = {"type": "THINKING_START", "title": "Hm"}, {"type": "THINKING_END"}
+    events = fed(decoder, STARTED, begun, *thoughts[0], ended, *thoughts[1], FINISHED)
+    said: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, ReasoningMessageContentEvent):
+            said[event.message_id] = said.get(event.message_id, "") + event.delta
+    assert [*said.values()] == ["First\U0001f600.", "Second\U0001f600."]
+    whole = ["REASONING_MESSAGE_START", *2 * ["REASONING_MESSAGE_CONTENT"], "REASONING_MESSAGE_END"]
+    assert types(events) == ["RUN_STARTED", *whole, *whole, "RUN_FINISHED"]
+    assert decoder.passed_over == 0
 
 
 def test_a_type_that_agui_does_not_know_makes_no_agui() -> None:
