@@ -14,15 +14,18 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_block import StateBlock, reference
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
-from mdit_py_plugins.footnote.index import footnote_def
+from mdit_py_plugins.footnote.index import footnote_def, footnote_ref
 
 from agents.syntax.environment import SPANS
 from agents.syntax.links import host_of
 
 NOTE = re.compile(r"note-[0-9a-f]{12}")  # the id of a footnote: of its name and its words
+
+LONGEST_NAME = 1000  # characters of a footnote's name, with its brackets, by which it can be referred to
 
 
 def use(markdown: MarkdownIt) -> None:
@@ -30,6 +33,7 @@ def use(markdown: MarkdownIt) -> None:
     markdown.options["inline_definitions"] = True
     markdown.block.ruler.at("footnote_def", _footnote, {"alt": ["paragraph", "reference"]})
     markdown.block.ruler.at("reference", _definition)
+    markdown.inline.ruler.at("footnote_ref", _reference)
     markdown.add_render_rule("definition", _render_definition)
     markdown.add_render_rule("footnote_reference_open", _render_open)
     markdown.add_render_rule("footnote_reference_close", _render_close)
@@ -57,6 +61,12 @@ def _footnote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         opening.meta["id"] = f"note-{hashlib.sha256(words.encode(errors='replace')).hexdigest()[:12]}"
         state.env.setdefault("notes", {}).setdefault(name, opening.meta["id"])
     return True
+
+
+def _reference(state: StateInline, silent: bool) -> bool:
+    """The usual rule would look for the end of each name in all that follows."""
+    begins = state.src.startswith("[^", state.pos)
+    return begins and "]" in state.src[state.pos : state.pos + LONGEST_NAME] and footnote_ref(state, silent)
 
 
 def _render_definition(_: RendererProtocol, tokens: Sequence[Token], index: int, *__: object) -> str:

@@ -12,19 +12,22 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline, linkify
 from markdown_it.token import Token
 
 # Punctuation of Chinese and Japanese: no space stands before it, and an address does not hold it as it is.
 _ENDS = re.compile(
     "[\u3001\u3002\u3008-\u3011\u3014-\u301f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\uff3b\uff3d\uff5b-\uff65]"
 )
+_SCHEME = re.compile(r"(?:^|[^a-z0-9.+-])(https?)$", re.IGNORECASE)  # in the last six characters before `://`
 _LONG = 4096  # characters of an address; not all of a text is looked through for the end of each
 
 
 def use(markdown: MarkdownIt) -> None:
-    markdown.linkify = _BareLinks()
+    markdown.linkify = _linkify
     markdown.normalizeLinkText = _as_written  # type: ignore[assignment]
     markdown.enable("linkify")
+    markdown.inline.ruler.at("linkify", _bare_link)
     markdown.core.ruler.push("hosts", _name_hosts)
     markdown.add_render_rule("host", _render_host)
     markdown.add_render_rule("picture", _render_picture)
@@ -32,6 +35,18 @@ def use(markdown: MarkdownIt) -> None:
 
 def _as_written(address: str) -> str:
     return address
+
+
+def _bare_link(state: StateInline, silent: bool) -> bool:
+    """The usual rule would look through all the text before each `://` for the scheme of an address."""
+    if state.linkLevel or not state.src.startswith("://", state.pos):
+        return False
+    scheme = _SCHEME.search(state.pending[-6:])
+    if scheme is None:
+        return False
+    begin = state.pos - len(scheme[1])
+    is_link = _linkify.match_at_start(state.src[begin : begin + _LONG]) is not None
+    return is_link and linkify(state, silent)
 
 
 class _BareLinks(LinkifyIt):  # type: ignore[misc]  # it has no types
@@ -56,6 +71,9 @@ class _BareLinks(LinkifyIt):  # type: ignore[misc]  # it has no types
         end = _ENDS.search(head)
         link = super().match_at_start(head[: end.start()] if end else head)
         return super().match_at_start(text) if link and link.last_index == _LONG else link
+
+
+_linkify = _BareLinks()
 
 
 def host_of(address: str) -> str:

@@ -26,6 +26,8 @@ def use(markdown: MarkdownIt) -> None:
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if silent or start + 2 > end or not _DELIMITER.fullmatch(_line(state, start + 1)):
         return table(state, start, end, silent)
+    if not table(state, start, end, True):  # before all that follows is looked through
+        return False
     first, left = len(state.tokens), state.env.setdefault(_LEFT, MOST_FILLED)
     if not table(state, start, _end(state, start, end, left), silent):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -244,3 +245,12 @@ def test_a_reference_is_right_in_the_end_though_its_footnote_came_last() -> None
     assert blocks.finish().whole == render("Fact.[^1]\n\nNext.\n\n[^1]: Source\n")
     blocks.add("Nothing\n\nspans\n\nhere.\n")
     assert blocks.finish().whole == ""
+
+
+@pytest.mark.parametrize(
+    ("begin", "unit"), [("", "a\n---\n"), ("[^1]: ", "[^"), ("", "http://a"), ("", " http://"), ("", " https://a.b/c")]
+)
+def test_what_stands_in_a_text_very_often_costs_no_more_than_its_length(begin: str, unit: str) -> None:
+    started = time.process_time()
+    render(begin + unit * (40_000 // len(unit)))
+    assert time.process_time() - started < 1.5
