@@ -43,6 +43,11 @@ CROWDED: Refused = (
 # What anybody can cause is no news. Not below uvicorn's own name: it sets the levels there when it starts.
 connection_log = logging.getLogger("portico.connections")
 connection_log.setLevel(logging.ERROR)
+OF_REFUSED = {"ASGI callable returned without completing handshake.", "Invalid UTF-8 sequence received from client."}
+"""What uvicorn logs as errors of ours: a socket that was refused in an answer, or that said what is no text."""
+socket_log = logging.getLogger("portico.sockets")
+socket_log.setLevel(logging.ERROR)
+socket_log.addFilter(lambda record: record.msg not in OF_REFUSED)
 
 _refused: set[object] = set()
 
@@ -269,6 +274,10 @@ class BoundedSocket(Reader, WebSocketsSansIOProtocol):
 
     address: str | None = None  # that this counts for
     _said = 0  # bytes
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = socket_log
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch_reader(is_stuck=False)

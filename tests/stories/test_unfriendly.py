@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -260,6 +261,33 @@ def test_a_handshake_that_cannot_be_read_is_refused_at_once(server: Portico, lin
 def test_what_anybody_can_cause_is_no_news() -> None:
     uvicorn.Config("config.asgi:application", log_level="warning")  # it sets up the loggers under its name anew
     assert not connection_log.isEnabledFor(logging.WARNING) and connection_log.isEnabledFor(logging.ERROR)
+
+
+def test_a_socket_that_is_refused_leaves_no_line_in_the_log(server: Portico, tmp_path: Path) -> None:
+    other = Portico(server.environment["GATEWAY_URL"])
+    shutil.copyfile(empty_database(), f"{other.folder.name}/db.sqlite3")
+    command = [sys.executable, "-m", "config.serve", "--port", str(other.port)]
+    with (tmp_path / "log").open("wb") as lines:
+        other.process = subprocess.Popen(command, cwd=ROOT, env=other.environment, stderr=lines)
+        try:
+            wait_until_up(other.url, other.process)
+            guest = Visitor(other)
+            guest.signs_in(ANA)
+            for path in (b"/", b"/ws/"):
+                request = b"GET " + path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n" + UPGRADE + b"\r\n"
+                with closing(socket.create_connection(("127.0.0.1", other.port), 10)) as stranger:
+                    stranger.sendall(request)
+                    assert said(stranger).startswith(b"HTTP/1.1 404")
+            with closing(socket.create_connection(("127.0.0.1", other.port), 10)) as page:
+                page.sendall(upgraded(guest))
+                assert page.recv(1000).startswith(b"HTTP/1.1 101")
+                page.sendall(b"\x81\x81\0\0\0\0\xff")  # text that is none
+                assert said(page).endswith(b"\x88\x02\x03\xef")
+            guest.session.close()
+        finally:
+            other.close()
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log and "ERROR" not in log, log
 
 
 def test_a_head_of_ten_thousand_lines_is_refused(server: Portico, line: Line) -> None:
