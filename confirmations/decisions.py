@@ -34,6 +34,7 @@ from confirmations.turns import LOOK_AGAIN, NotTaken, note, write
 from gateway import Answer, Confirmation, Gateway
 from gateway.errors import (
     AlreadyResolved,
+    Conflict,
     GatewayError,
     GatewayUnavailable,
     MalformedReply,
@@ -231,7 +232,7 @@ class Decided:
 def read_back(decided: Decided) -> Decided:
     """The same, and what the gateway's own record tells of it. Needs no database."""
     by, asked, given = decided.by, decided.asked, decided.given
-    if decided.outcome.tone == "info" or decided.outcome.state == "waiting":
+    if decided.outcome.tone == "info" or decided.outcome.state in ("waiting", "lost"):  # it took no answer
         return decided
     written = until_recorded(by.gateway, asked.id)
     if written is None or _is_ours(by, written, given):
@@ -271,8 +272,10 @@ def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
     except AlreadyResolved as exc:
         return decided(_resolved_before(by, asked, exc.status_was), Reply("already resolved"))
+    except Conflict:  # the same, and it does not say how
+        return decided(_resolved_before(by, asked, ""), Reply("already resolved"))
     except NotFound:
-        return decided(gone(), Reply(NEVER_ARRIVED))
+        return decided(_unknown(by, asked), Reply(NEVER_ARRIVED))
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
         return decided(_read_back(by, asked, given), Reply("no answer"))
     said = "confirmed" if answer.approved else "rejected"
@@ -300,6 +303,20 @@ def _resolved_before(by: Answerer, asked: Confirmation, status_was: str) -> Outc
     if state_of(record) != "waiting":
         return _already(by, record)
     sentence = f"The gateway says that this call was already resolved, and does not say how.{ADVICE}"
+    return Outcome(record, "waiting", "", sentence, "warning")
+
+
+def _unknown(by: Answerer, asked: Confirmation) -> Outcome:
+    """The gateway did not know the call that it was told the answer to; its record may know it all the same."""
+    record = until_recorded(by.gateway, asked.id)
+    if record is None:
+        return gone()
+    if state_of(record) != "waiting":
+        return _already(by, record)
+    sentence = (
+        "The gateway did not take your answer, since it says that it does not know this call, but its record says "
+        "that the call still waits. Please look again in a moment."
+    )
     return Outcome(record, "waiting", "", sentence, "warning")
 
 

@@ -28,7 +28,7 @@ from confirmations.record import Evidence
 from gateway import Person
 from tests.embedded import Embedded
 from tests.portico import Portico, Visitor
-from tests.stories.approving import ANA, BO, arrived, held, live_page, words
+from tests.stories.approving import ANA, BO, arrived, held, live_page, resolved_elsewhere, words
 from tests.stories.following import eventually
 from tests.stories.test_holding import post, sent, shown
 
@@ -307,6 +307,54 @@ def test_a_call_that_was_lost_after_an_approval_may_have_arrived_is_not_said_to_
     ):
         assert "it no longer holds this call, and has no answer on record" in page
         assert "so nothing can run" not in page
+
+
+REFUSED = {  # how a gateway refuses an answer without saying what it made of the call
+    "not known": {"status": 404, "body": {"error": "Confirmation request not found"}},
+    "resolved": {"status": 409, "body": {"error": "Confirmation already resolved"}},
+}
+
+
+@pytest.mark.parametrize("how", ["confirm", "reject"])
+@pytest.mark.parametrize("refused", REFUSED)
+def test_an_answer_that_the_gateway_refused_is_not_said_to_have_been_taken_or_never_sent(
+    late: Portico, bo: Visitor, trouble: Embedded, how: str, refused: str
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", refused=refused, how=how)
+    trouble.dial(fail={"path": answering(call), **REFUSED[refused]})
+    there = bo.posts(f"/confirmations/{call}/{how}/", reason="thought over").text
+    eventually(lambda: len(outcomes(late, call)) == 1)
+    said = outcomes(late, call) + [words(there)] * (how == "reject")
+    for sentence in said:
+        assert {
+            "not known": "The gateway did not take your answer, since it says that it does not know this call",
+            "resolved": "The gateway says that this call was already resolved, and does not say how",
+        }[refused] in sentence
+        assert "said that it took" not in sentence and "before it was sent" not in sentence
+
+
+@pytest.mark.parametrize("how", ["confirm", "reject"])
+@pytest.mark.parametrize("refused", REFUSED)
+def test_an_answer_that_was_refused_because_another_came_first_is_told_as_that(
+    late: Portico, bo: Visitor, trouble: Embedded, how: str, refused: str
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", first=refused, how=how)
+    trouble.dial(fail={"path": answering(call), "delay": 1.0, **REFUSED[refused]})
+    with ThreadPoolExecutor(1) as hand:
+        posted = hand.submit(bo.posts, f"/confirmations/{call}/{how}/", reason="thought over")
+        eventually(lambda: sent(trouble, call) == 1)
+        resolved_elsewhere(trouble, ANA, call, "reject", reason="by another program")
+        posted.result()
+    eventually(lambda: len(outcomes(late, call)) == 1)
+    [outcome] = outcomes(late, call)
+    assert outcome.startswith("already resolved: Rejected by Ana Lima") and "by another program" in outcome
+    assert "Cannot be sure" not in shown(bo, call)
+
+
+def outcomes(portico: Portico, call: str) -> list[str]:
+    question = "SELECT outcome FROM confirmations_decision WHERE confirmation_id = ?"
+    with closing(database(portico)) as rows:
+        return [row[0] for row in rows.execute(question, [call])]
 
 
 # What is told apart below the pages
