@@ -23,7 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.characters import legible
 from accounts.models import User
 from agents.models import ANSWER_SIZE, Conversation, Message, Run, SearchText, fitting
-from agents.transcript import text_of
+from agents.transcript import every, text_of
 from agents.words import Term, folded, places_of, terms_of, words_of
 
 T = TypeVar("T", bound=Model)
@@ -164,7 +164,7 @@ def catch_up(user: User) -> None:
     for said in _some_at_once(messages, Length("text")):
         _take_in(_text(one.conversation_id, one.text, message_id=one.pk) for one in said)
     for ended in _some_at_once(runs.select_related("message"), ANSWER_SIZE):
-        _take_in(_text(one.message.conversation_id, text_of(one.parts), run_id=one.pk) for one in ended)
+        _take_in(_text(one.message.conversation_id, text_of(every(one.parts)), run_id=one.pk) for one in ended)
 
 
 def _some_at_once(rows: QuerySet[T], size: Length) -> Iterator[Iterable[T]]:

@@ -23,6 +23,7 @@ _WITHOUT_SPACES = (
     "\u4e00-\u9fff\ua980-\ua9ff\uaa60-\uaadf\uf900-\ufaff\uff66-\uff9f"
     "\U00016fe0-\U00018d8f\U0001aff0-\U0001b2ff\U00020000-\U0003ffff"
 )
+_UNSEEN = "\u00ad\u200c-\u200f\u2060\ufeff"  # soft hyphens, joiners and the like: the word around them is one
 _VOICED = "\uff9e\uff9f"  # half-width marks that change the character before
 
 Term = tuple[str, ...]
@@ -73,7 +74,7 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", plain))
+    return unicodedata.normalize("NFC", re.sub(f"[\u0300-\u036f{_UNSEEN}]", "", plain))
 
 
 def _words_in(text: str, start: int, end: int) -> Iterator[Word]:
@@ -93,7 +94,7 @@ def _words_in(text: str, start: int, end: int) -> Iterator[Word]:
 @lru_cache(maxsize=1)
 def _patterns() -> _Patterns:
     """Made when they are needed first: which characters are marks is asked of each that there is."""
-    marks = _class_of(code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M")
+    marks = _class_of(code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M") + _UNSEEN
     return _Patterns(
         run=re.compile(rf"\w[\w{marks}]*"),
         part=re.compile(

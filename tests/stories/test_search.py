@@ -77,7 +77,7 @@ NOT_THERE = ["気天", "天報", "日本", "東京の", "今日天気", "天 気
 def front(request: pytest.FixtureRequest) -> Iterator[Portico]:
     with ExitStack() as leaving:
         gateway = leaving.enter_context(Embedded.start())
-        portico = Portico(gateway.url, GATEWAY_AGENTS=ids.ECHO)
+        portico = Portico(gateway.url, GATEWAY_AGENTS=f"{ids.ECHO},{ids.SHOWCASE}")
         if request.param == "postgresql":
             portico.environment["DATABASE_URL"] = leaving.enter_context(postgres_server())
             command = [sys.executable, "manage.py", "migrate", "-v0"]
@@ -97,8 +97,8 @@ def ana(front: Portico) -> Iterator[Visitor]:
     ana.session.close()
 
 
-def begin(visitor: Visitor, message: str) -> str:
-    page = visitor.posts(f"/agents/{ids.ECHO}/", message=message)
+def begin(visitor: Visitor, message: str, agent: str = ids.ECHO) -> str:
+    page = visitor.posts(f"/agents/{agent}/", message=message)
     assert watched(visitor, run_of(page.text))[1] == "finished"
     return page.url.removeprefix(visitor.portico.url)
 
@@ -157,6 +157,15 @@ def test_what_stands_far_apart_is_shown_with_what_is_around_it() -> None:
     assert search.snippet("<b>", terms_of("b")) == "&lt;<mark>b</mark>&gt;"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"), [("Donau\u00addampf", "Donaudampf"), ("می\u200cخواهم", "میخواهم"), ("a\u2060b\ufeffc", "ABC")]
+)
+def test_what_nobody_sees_within_a_word_does_not_hide_it(text: str, asked: str) -> None:
+    assert search.indexed(text) == search.indexed(asked)
+    for said, other in ((text, asked), (asked, text)):
+        assert search.snippet(f"x {said} y", terms_of(other)).startswith("x <mark>")
+
+
 def test_no_text_has_more_words_than_postgresql_indexes() -> None:
     many = random.Random(0)
     characters = "".join(chr(many.randrange(0x4E00, 0x9FFF)) for _ in range(search.LONGEST))
@@ -165,6 +174,12 @@ def test_no_text_has_more_words_than_postgresql_indexes() -> None:
     with postgres_server() as address, psycopg.connect(address) as database:
         database.execute("SELECT array_to_tsvector(string_to_array(%s, ' '))", [words])
     assert search.indexed("x" * 10_000 + " walnut") == f"{'x' * 200} walnut"
+
+
+def test_what_a_sub_agent_said_is_found(ana: Visitor) -> None:
+    path = begin(ana, "Ask a sub-agent", ids.SHOWCASE)
+    assert found(ana, "third shelf") == ["third", "shelf"]
+    ana.posts(f"{path}delete/", page=path)
 
 
 def test_only_ones_own_is_found(ana: Visitor, front: Portico) -> None:
