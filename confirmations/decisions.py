@@ -27,7 +27,7 @@ from confirmations.items import (
     state_of,
     verdict_of,
 )
-from confirmations.models import NEVER_ARRIVED, FirstApproval, with_our_end
+from confirmations.models import CAME_LATE, NEVER_ARRIVED, FirstApproval, with_our_end
 from confirmations.record import Evidence, Kind, record
 from confirmations.threads import WRITING, blocks
 from confirmations.turns import LOOK_AGAIN, NotTaken, note, write
@@ -271,9 +271,9 @@ def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
     except AlreadyResolved as exc:
-        return decided(_resolved_before(by, asked, exc.status_was), Reply("already resolved"))
+        return decided(_resolved_before(by, asked, exc.status_was), Reply(CAME_LATE))
     except Conflict:  # the same, and it does not say how
-        return decided(_resolved_before(by, asked, ""), Reply("already resolved"))
+        return decided(_resolved_before(by, asked, ""), Reply(CAME_LATE))
     except NotFound:
         return decided(_unknown(by, asked), Reply(NEVER_ARRIVED))
     except (GatewayUnavailable, MalformedReply):  # it may have arrived or not

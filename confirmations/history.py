@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from confirmations.filters import Filters
 from confirmations.identity import Identity
 from confirmations.items import WITH_ITS_RUN, Names, State, state_of
-from confirmations.models import NEVER_ARRIVED, TAKEN, Decision
+from confirmations.models import CAME_LATE, NEVER_ARRIVED, TAKEN, Decision
 from confirmations.record import Kind, visible_to
 from gateway import MOST_LISTED, Confirmation, Gateway, clock
 from gateway.errors import GatewayError, NotFound, SignedOut
@@ -241,6 +241,7 @@ def _without_us(entry: Entry) -> str:
     """For a call of which the gateway took no answer through Portico, as far as Portico knows."""
     if entry.state not in ("approved", "rejected"):
         return ""
-    if any(one.kind == Kind.FAILED for one in entry.decisions):
+    refused = (NEVER_ARRIVED, CAME_LATE)
+    if any(one.kind == Kind.FAILED and one.said not in refused for one in entry.decisions):
         return "Portico sent an answer and never heard what became of it: it may be the one that the gateway recorded."
     return "Answered outside Portico."

@@ -235,6 +235,8 @@ TAKEN = (Decision.Kind.APPROVED, Decision.Kind.NOTHING_RAN, Decision.Kind.REJECT
 """The gateway took the answer."""
 NEVER_ARRIVED = "not found"
 """What the gateway said to an answer that it had no use for."""
+CAME_LATE = "already resolved"
+"""What it said to an answer that came after another."""
 
 
 @blocks(READING)

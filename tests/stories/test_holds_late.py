@@ -320,7 +320,8 @@ REFUSED = {  # how a gateway refuses an answer without saying what it made of th
 def test_an_answer_that_the_gateway_refused_is_not_said_to_have_been_taken_or_never_sent(
     late: Portico, bo: Visitor, trouble: Embedded, how: str, refused: str
 ) -> None:
-    call = held(trouble, ANA, "delete_file", agent="File manager", refused=refused, how=how)
+    tool = f"refused_{refused.replace(' ', '_')}_{how}"
+    call = held(trouble, ANA, tool, agent="File manager")
     trouble.dial(fail={"path": answering(call), **REFUSED[refused]})
     there = bo.posts(f"/confirmations/{call}/{how}/", reason="thought over").text
     eventually(lambda: len(outcomes(late, call)) == 1)
@@ -331,6 +332,10 @@ def test_an_answer_that_the_gateway_refused_is_not_said_to_have_been_taken_or_ne
             "resolved": "The gateway says that this call was already resolved, and does not say how",
         }[refused] in sentence
         assert "said that it took" not in sentence and "before it was sent" not in sentence
+    resolved_elsewhere(trouble, ANA, call, how)
+    history = words(bo.reads(f"{HISTORY}?tool={tool}"))
+    assert "Answered outside Portico." in history
+    assert "never heard what became of it" not in history
 
 
 @pytest.mark.parametrize("how", ["confirm", "reject"])
