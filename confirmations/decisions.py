@@ -36,10 +36,11 @@ from gateway.errors import (
     AlreadyResolved,
     Conflict,
     GatewayError,
-    GatewayUnavailable,
-    MalformedReply,
+    NotAccepted,
+    NotAllowed,
     NotFound,
     SignedOut,
+    WrongPassword,
 )
 from gateway.types import is_status
 from gateway.waiting import sleep
@@ -266,7 +267,10 @@ def until_recorded(gateway: Gateway, confirmation_id: str, patience: float = REC
 
 
 def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
-    """Send it: to be done once. Needs no database: once sent, it is known what to record."""
+    """Send it: to be done once. Needs no database: once sent, it is known what to record.
+
+    Raises what the gateway refuses with before it looks at the call: SignedOut, NotAllowed, NotAccepted.
+    """
     decided = partial(Decided, by, asked, given)
     try:
         answer = by.gateway.answer(asked.id, approve=given.approve, reason=given.reason)
@@ -276,7 +280,9 @@ def send(by: Answerer, asked: Confirmation, given: Given) -> Decided:
         return decided(_resolved_before(by, asked, ""), Reply(CAME_LATE))
     except NotFound:
         return decided(_unknown(by, asked), Reply(NEVER_ARRIVED))
-    except (GatewayUnavailable, MalformedReply):  # it may have arrived or not
+    except (SignedOut, WrongPassword, NotAllowed, NotAccepted):
+        raise
+    except GatewayError:  # whatever else it says, the answer may have arrived or not
         return decided(_read_back(by, asked, given), Reply("no answer"))
     said = "confirmed" if answer.approved else "rejected"
     if answer.ran is False:
@@ -315,7 +321,7 @@ def _unknown(by: Answerer, asked: Confirmation) -> Outcome:
         return _already(by, record)
     sentence = (
         "The gateway did not take your answer, since it says that it does not know this call, but its record says "
-        "that the call still waits. Please look again in a moment."
+        f"that the call still waits.{ADVICE}"
     )
     return Outcome(record, "waiting", "", sentence, "warning")
 

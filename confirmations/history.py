@@ -41,7 +41,8 @@ class Entry:
     def may_have_run(self) -> bool:
         """Whether an approval reached the gateway, or may have."""
         kinds = (Kind.APPROVED, Kind.FAILED)
-        return any(one.approve and one.kind in kinds and one.said != NEVER_ARRIVED for one in self.decisions)
+        sent = [one for one in self.decisions if one.approve and one.kind in kinds and one.said != NEVER_ARRIVED]
+        return bool(sent) or any(one.said == CAME_LATE for one in self.decisions)
 
     @property
     def told(self) -> Confirmation | Decision:

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from accounts.models import Process
-from confirmations.items import WITH_ITS_RUN, doubt_of, may_have_run, state_of
+from confirmations.items import ANSWERED_BEFORE, WITH_ITS_RUN, doubt_of, may_have_run, state_of
 from confirmations.threads import READING, blocks
 from gateway import Confirmation
 from gateway.types import Status
@@ -254,8 +254,9 @@ def with_our_end(gateway: str, record: Confirmation) -> Confirmation:
 
 def doubt_about_lost(gateway: str, confirmation_id: str) -> str:
     """A verdict for such a call that has no end on either record, where an approval may have arrived; else empty."""
-    sent = Decision.objects.filter(
-        gateway=gateway, confirmation_id=confirmation_id, kind=Decision.Kind.FAILED, approve=True
-    )
-    who = sent.exclude(said=NEVER_ARRIVED).values_list("who_name", flat=True).first()
+    decisions = Decision.objects.filter(gateway=gateway, confirmation_id=confirmation_id)
+    if decisions.filter(said=CAME_LATE).exists():
+        return ANSWERED_BEFORE
+    sent = decisions.filter(kind=Decision.Kind.FAILED, approve=True).exclude(said=NEVER_ARRIVED)
+    who = sent.values_list("who_name", flat=True).first()
     return may_have_run(who) if who else ""

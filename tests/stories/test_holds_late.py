@@ -356,6 +356,38 @@ def test_an_answer_that_was_refused_because_another_came_first_is_told_as_that(
     assert "Cannot be sure" not in shown(bo, call)
 
 
+ODD = {  # which no gateway should answer, after it may have acted
+    "an agent's failure": {"status": 502, "body": {"code": "INVOKE_FAILED", "message": "fetch failed"}},
+    "an agent's own error": {"status": 401, "body": {"code": "RUNTIME_ERROR", "details": "no"}},
+    "credentials": {"status": 401, "body": {"code": "CREDENTIALS_REQUIRED", "missing": ["github"]}},
+    "a status of its own": {"status": 418, "body": {"error": "I am something else"}},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_a_gateway_says_to_an_answer_that_may_have_arrived_it_is_not_said_to_be_unsent(
+    late: Portico, bo: Visitor, trouble: Embedded, odd: str
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", answered_with=odd)
+    trouble.dial(fail={"path": answering(call), **ODD[odd]})
+    bo.posts(f"/confirmations/{call}/confirm/")
+    eventually(lambda: decisions(late, call) == [("failed", "no answer")])
+    assert "The gateway did not say whether your answer arrived." in shown(bo, call)
+
+
+def test_a_call_that_was_lost_after_somebody_had_answered_it_is_not_said_to_be_unable_to_run(
+    late: Portico, bo: Visitor, trouble: Embedded
+) -> None:
+    call = held(trouble, ANA, "delete_answered", agent="File manager")
+    trouble.dial(fail={"path": answering(call), "status": 409, "body": {"error": "Resolved", "status": "confirmed"}})
+    bo.posts(f"/confirmations/{call}/confirm/")
+    eventually(lambda: decisions(late, call) == [("already resolved", "already resolved")])
+    loses(trouble, call)
+    for page in (shown(bo, call), words(bo.reads(f"{HISTORY}?tool=delete_answered"))):
+        assert "it no longer holds this call, and has no answer on record" in page
+        assert "nothing can run" not in page
+
+
 def outcomes(portico: Portico, call: str) -> list[str]:
     question = "SELECT outcome FROM confirmations_decision WHERE confirmation_id = ?"
     with closing(database(portico)) as rows:
