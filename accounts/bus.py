@@ -21,6 +21,8 @@ import redis
 import redis.asyncio
 from django.conf import settings
 
+from accounts.whole_replies import WholeReplies
+
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 1  # seconds for one word to Redis
@@ -122,7 +124,8 @@ _channel = cache(channel)
 
 @cache
 def _client() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    options = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "parser_class": WholeReplies}
+    return redis.Redis.from_url(settings.REDIS_URL, **options)
 
 
 def start() -> None:

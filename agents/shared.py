@@ -27,6 +27,7 @@ from django.conf import settings
 from django.db import Error
 
 from accounts.bus import TROUBLE
+from accounts.whole_replies import WholeReplies
 from agents.models import Run
 from agents.runlog import RunLog, Whole, encoded
 
@@ -265,7 +266,8 @@ def _open_among(run_ids: list[UUID]) -> set[UUID]:
 
 @cache
 def plain_client() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=PAGE_WAITS, socket_connect_timeout=PAGE_WAITS)
+    options = {"socket_timeout": PAGE_WAITS, "socket_connect_timeout": PAGE_WAITS, "parser_class": WholeReplies}
+    return redis.Redis.from_url(settings.REDIS_URL, **options)
 
 
 def whole_now(run_id: UUID) -> Whole:

@@ -12,6 +12,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
 from accounts.bus import TROUBLE
+from accounts.whole_replies import WholeReplies
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class RedisOrMemory(LocMemCache):
             "serializer": "config.cache.JsonSerializer",
             "socket_timeout": TIMEOUT,
             "socket_connect_timeout": TIMEOUT,
+            "parser_class": WholeReplies,
         }
         self._shared = RedisCache(server, {**params, "OPTIONS": options})
         self._away_until = 0.0  # seconds of the monotonic clock

@@ -9,6 +9,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache as cache_of
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -197,6 +200,40 @@ async def test_a_server_that_is_no_redis_costs_nobody_a_word_or_a_sign_in(
         bus._client.cache_clear()
         bus._channel.cache_clear()
         line.close()
+
+
+class Endless(BaseRequestHandler):
+    """A reply that goes on and on."""
+
+    piece, pause = b"", 0.0
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            self.request.sendall(b"+")
+            while True:
+                self.request.sendall(self.piece)
+                time.sleep(self.pause)
+
+
+@pytest.mark.parametrize(("piece", "pause"), [(b"a", 0.2), (b"a" * 65536, 0.0), (b"", 0.2)])
+def test_a_reply_without_end_costs_one_wait_and_not_one_a_page(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, piece: bytes, pause: float
+) -> None:
+    endless = type("Endless", (Endless,), {"piece": piece, "pause": pause})
+    with ThreadingTCPServer(("127.0.0.1", 0), endless) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings.REDIS_URL = f"redis://127.0.0.1:{server.server_address[1]}/0"
+        kept = RedisOrMemory(settings.REDIS_URL, {})
+        monkeypatch.setattr(bus, "_client", cache_of(bus._client.__wrapped__))
+        begun = time.monotonic()
+        for number in range(20):
+            kept.set("number", number)
+            assert kept.get("number") == number
+        with suppress(*bus.TROUBLE):
+            bus._client().publish("word", "1")
+        assert time.monotonic() - begun < 10
+        server.shutdown()
 
 
 def test_two_installations_on_one_redis_do_not_hear_each_other(settings: Any) -> None:
