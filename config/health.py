@@ -22,6 +22,7 @@ from django.templatetags.static import static
 from accounts import bus, processes
 from accounts.sessions import opened, sealed
 from accounts.streaming import guarded
+from accounts.whole_replies import WholeReplies
 from gateway import Gateway
 from gateway.waiting import unblocked
 
@@ -127,7 +128,8 @@ def _redis() -> str:
     if not bus.is_heard():
         return "away"
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=WITHIN, socket_connect_timeout=WITHIN) as client:
+        options = {"socket_timeout": WITHIN, "socket_connect_timeout": WITHIN, "parser_class": WholeReplies}
+        with redis.Redis.from_url(settings.REDIS_URL, **options) as client:
             client.set("portico:readyz", 1, ex=5)
     except redis.TimeoutError:
         return "silent"
