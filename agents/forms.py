@@ -1,3 +1,5 @@
+import re
+
 from django import forms
 
 LONGEST_MESSAGE = 100_000  # characters
@@ -11,10 +13,17 @@ class WrittenField(forms.CharField):
         return str(super().to_python(written))
 
 
+class SaidField(WrittenField):
+    """As it was written, its first line indented as it was, but for blank lines before it and what is blank behind."""
+
+    def to_python(self, value: object) -> str:
+        return re.sub(r"\A(?:[^\S\n]*\n)+", "", super().to_python(value)).rstrip()
+
+
 class MessageForm(forms.Form):
-    message = WrittenField(
+    message = SaidField(
         max_length=LONGEST_MESSAGE,
-        strip=True,
+        strip=False,
         error_messages={
             "required": "Write a message first.",
             "max_length": "This message is too long: at most %(limit_value)d characters can be sent.",

@@ -209,6 +209,22 @@ def test_conversations_are_taken_away_as_markdown_and_as_json(ana: Visitor) -> N
     assert ana.gets("/conversations/export.pdf").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("    def f():\n        pass", "    def f():\n        pass"),
+        ("\r\n \t\r\n\t- one\r\n\t\t- two\r\n\r\n", "\t- one\n\t\t- two"),
+        ("\u3000こんにちは ", "\u3000こんにちは"),
+    ],
+)
+def test_the_first_line_of_a_message_stays_indented(ana: Visitor, gateway: Embedded, written: str, kept: str) -> None:
+    path, page = said_back(ana, written)
+    assert f'<p class="said">{kept}</p>' in page
+    [message] = ana.gets(f"{path}export.json").json()["messages"]
+    sent = [one["body"] for one in gateway.received() if one["path"].endswith("/invoke")][-1]
+    assert message["text"] == sent["messages"][0]["content"] == kept
+
+
 def test_an_answer_that_is_no_markdown_keeps_its_lines(ana: Visitor) -> None:
     _, page = said_back(ana, "line one\nline two\n  line three")  # Echo answers with JSON
     assert "<p>You said: line one<br>\nline two<br>\nline three</p>" in answer_on(page)
