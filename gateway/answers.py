@@ -1,7 +1,8 @@
 """An agent's answer, whatever its form, as the same AG-UI events. Free of I/O.
 
-An AG-UI stream is known by a known `type` in its first event, never by an agent's name. Everything else becomes one
-text message: strings are text, objects give the first text they hold at a usual place, the rest is shown as JSON.
+An AG-UI stream is known by a known `type` in its first event, never by an agent's name. Everything else becomes text:
+strings are text, objects give the first text they hold at a usual place, the rest is shown as JSON. What completion
+chunks tell as reasoning is reasoning, between texts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import logging
 import math
 import re
+from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from ag_ui.core import (
@@ -87,7 +89,9 @@ class Decoder:
         "_halves",
         "_is_agui",
         "_is_first",
+        "_is_thinking",
         "_run_id",
+        "_text_id",
         "_thoughts",
         "_thread_id",
         "finished",
@@ -107,6 +111,8 @@ class Decoder:
         self._is_agui: bool | None = None  # unknown until the first event
         self._chunks = _ChunkForms()
         self._thoughts = 0  # that were told without an id
+        self._is_thinking = False  # what is no AG-UI: the last thing that was told is a thought
+        self._text_id = run_id
         self._halves: dict[tuple[str, str], str] = {}  # with which a delta ended, by what it is a delta of
 
     def feed_all(self, several: list[ServerSentEvent]) -> list[Event]:
@@ -169,7 +175,9 @@ class Decoder:
 
     def whole(self, value: object) -> list[Event]:
         """The events of an answer that came as one JSON value."""
-        return [*self._opening(), *self._content(text_in(value)), *self._closing()]
+        choices = _choices_in(value)
+        told = self._content(text_in(value)) if choices is None else self._completion(choices)
+        return [*self._opening(), *told, *self._closing()]
 
     def _agui(self, data: bytes) -> list[Event]:
         if _ESCAPED_NUL in data:
@@ -211,10 +219,14 @@ class Decoder:
             if not isinstance(kind, str) or kind not in _THINKING:
                 return data
             self._thoughts += kind == "THINKING_TEXT_MESSAGE_START"
-            thought = {"messageId": f"thought-{self._run_id}-{self._thoughts}", "role": "reasoning"}
+            thought = {"messageId": self._thought_id, "role": "reasoning"}
             return json.dumps(thought | event | {"type": _THINKING[kind]}).encode()  # halves of characters as escapes
         except (ValueError, RecursionError):
             return data
+
+    @property
+    def _thought_id(self) -> str:
+        return f"thought-{self._run_id}-{self._thoughts}"
 
     def _in_whole_characters(self, data: bytes) -> bytes | None:
         """The event where it had halves of characters; empty where it was no more than one; None where it had none.
@@ -275,8 +287,10 @@ class Decoder:
             value = deep.loads(text)
         except ValueError:
             return self._content(text)
-        if isinstance(value, int | float):
+        if value is None or isinstance(value, int | float):
             return self._content(text)
+        if (choices := _choices_in(value)) is not None:
+            return self._completion(choices)
         found = _first_text(value)
         return self._content(f"\n\n{text_in(value)}\n\n" if found is None else found)
 
@@ -288,14 +302,42 @@ class Decoder:
 
     def _content(self, text: str) -> list[Event]:
         text = writable(self._joined_halves(("", self._run_id), text))
-        return [TextMessageContentEvent(message_id=self._run_id, delta=text)] if text else []
+        if not text:
+            return []
+        events: list[Event] = []
+        if self._is_thinking:
+            self._is_thinking = False
+            self._text_id = f"{self._run_id}-{self._thoughts}"
+            begun = TextMessageStartEvent(message_id=self._text_id, role="assistant")
+            events = [ReasoningMessageEndEvent(message_id=self._thought_id), begun]
+        return [*events, TextMessageContentEvent(message_id=self._text_id, delta=text)]
+
+    def _thought(self, text: str) -> list[Event]:
+        text = writable(self._joined_halves(("", "thought"), text))
+        if not text:
+            return []
+        events: list[Event] = []
+        if not self._is_thinking:
+            self._is_thinking = True
+            self._thoughts += 1
+            begun = ReasoningMessageStartEvent(message_id=self._thought_id)
+            events = [TextMessageEndEvent(message_id=self._text_id), begun]
+        return [*events, ReasoningMessageContentEvent(message_id=self._thought_id, delta=text)]
+
+    def _completion(self, choices: list[object]) -> list[Event]:
+        events: list[Event] = []
+        for is_thought, text in (told for choice in choices for told in _told_by(choice)):
+            events += self._thought(text) if is_thought else self._content(text)
+        return events
 
     def _closing(self) -> list[Event]:
         self.finished = True
-        return [
-            TextMessageEndEvent(message_id=self._run_id),
-            RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id),
-        ]
+        ended = (
+            ReasoningMessageEndEvent(message_id=self._thought_id)
+            if self._is_thinking
+            else TextMessageEndEvent(message_id=self._text_id)
+        )
+        return [ended, RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id)]
 
 
 def _as_written(event: Event, data: bytes) -> Event:
@@ -474,9 +516,8 @@ def _first_text(value: object) -> str | None:
     delta = value.get("delta")
     if isinstance(delta, str) and delta:
         return delta
-    choices = value.get("choices")
-    if isinstance(choices, list) and any(isinstance(choice, dict) and "delta" in choice for choice in choices):
-        return "".join(_choice_text(choice) for choice in choices)  # of a completion chunk: it may hold none
+    if (choices := _choices_in(value)) is not None:
+        return "".join(text for choice in choices for is_thought, text in _told_by(choice) if not is_thought)
     output = value.get("output")
     places = [delta, *(value.get(key) for key in ("text", "content", "reply", "message"))]
     places.append(output.get("reply") if isinstance(output, dict) else None)
@@ -484,7 +525,34 @@ def _first_text(value: object) -> str | None:
     return next(filter(None, texts), texts[0] if texts else None)
 
 
-def _choice_text(choice: object) -> str:
+def _choices_in(value: object) -> list[object] | None:
+    """Of a completion chunk: it may hold no text. None for what is no such chunk."""
+    if not isinstance(value, dict) or (isinstance(value.get("delta"), str) and value["delta"]):
+        return None
+    choices = value.get("choices")
+    if not isinstance(choices, list):
+        return None
+    is_chunk = any(isinstance(choice, dict) and "delta" in choice for choice in choices)
+    return choices if is_chunk or (not choices and value.get("object") == "chat.completion.chunk") else None
+
+
+def _told_by(choice: object) -> Iterator[tuple[bool, str]]:
+    """What a choice of a completion chunk says, and whether it is a thought."""
     delta = choice.get("delta") if isinstance(choice, dict) else None
-    content = delta.get("content") if isinstance(delta, dict) else None
-    return content if isinstance(content, str) else ""
+    if isinstance(delta, dict):
+        thoughts = (delta.get(key) for key in ("reasoning_content", "reasoning"))
+        yield True, next((one for one in thoughts if isinstance(one, str) and one), "")  # some tell it under both
+        yield from _said_in(delta.get("content"))
+        yield from _said_in(delta.get("refusal"))
+
+
+def _said_in(content: object) -> Iterator[tuple[bool, str]]:
+    """Of a content: a text, or a list of parts, each of which has a text or a thought."""
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            yield False, part
+        elif isinstance(part, dict):
+            thought = part.get("thinking")
+            yield from ((True, text) for _, text in _said_in(thought))
+            yield from _said_in(part.get("text"))
+            yield from _said_in(part.get("refusal"))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ag_ui.core import Event, ReasoningMessageContentEvent, TextMessageContentEvent
+from ag_ui.core import Event, ReasoningMessageContentEvent, TextMessageContentEvent, TextMessageStartEvent
 
 from gateway import deep
 from gateway.answers import Decoder, text_in
@@ -352,6 +352,60 @@ def test_a_completion_chunk_may_hold_no_text() -> None:
         )
         == "Hi"
     )
+
+
+def thoughts(events: list[Event]) -> list[str]:
+    return [event.delta for event in events if isinstance(event, ReasoningMessageContentEvent)]
+
+
+@pytest.mark.parametrize("spelled", ["reasoning_content", "reasoning"])
+def test_what_completion_chunks_tell_as_reasoning_is_reasoning_between_texts(spelled: str) -> None:
+    events = fed(
+        Decoder("t", "r"),
+        {"choices": [{"delta": {"role": "assistant", "content": ""}}]},
+        {"choices": [{"delta": {"content": None, spelled: "Hm\ud83d"}}]},
+        {"choices": [{"delta": {"content": None, spelled: "\ude00."}}]},
+        {"choices": [{"delta": {spelled: "So:", "content": "Hi"}}]},
+        {"choices": [{"delta": {"content": " you"}}]},
+        {"choices": [{"delta": {spelled: "And more"}}]},
+        "[DONE]",
+    )
+    assert thoughts(events) == ["Hm", "\U0001f600.", "So:", "And more"]
+    assert text(events) == "Hi you"
+    texts = ["TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"]
+    assert types(events) == [
+        *("RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_END", "REASONING_MESSAGE_START"),
+        *(3 * ["REASONING_MESSAGE_CONTENT"]),
+        *("REASONING_MESSAGE_END", *texts),
+        *("REASONING_MESSAGE_START", "REASONING_MESSAGE_CONTENT", "REASONING_MESSAGE_END", "RUN_FINISHED"),
+    ]
+    ids = [event.message_id for event in events if isinstance(event, TextMessageStartEvent)]
+    assert len(set(ids)) == len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("delta", "said", "thought"),
+    [
+        ({"content": [{"type": "text", "text": "Hi"}, {"type": "text", "text": " you"}]}, "Hi you", ""),
+        ({"content": ["Hi", {"type": "image_url", "image_url": {"url": "x"}}]}, "Hi", ""),
+        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]}, "", "Hm"),
+        ({"content": [{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Hi"}]}, "Hi", "Hm"),
+        ({"content": None, "refusal": "I will not."}, "I will not.", ""),
+        ({"reasoning": "Hm", "reasoning_content": "Hm"}, "", "Hm"),
+    ],
+)
+def test_all_that_a_completion_chunk_says_is_shown(delta: object, said: str, thought: str) -> None:
+    chunk = {"choices": [{"delta": delta}]}
+    for events in (fed(Decoder("t", "r"), chunk), Decoder("t", "r").whole(chunk)):
+        assert (text(events), "".join(thoughts(events))) == (said, thought)
+
+
+def test_the_chunk_that_counts_tokens_says_nothing() -> None:
+    assert whole_text({"delta": "Hi"}, {"object": "chat.completion.chunk", "choices": [], "usage": {"t": 1}}) == "Hi"
+
+
+def test_null_in_a_text_stream_is_a_word_of_it() -> None:
+    assert whole_text("It is ", "null", ", not ", "true", ".") == "It is null, not true."
 
 
 def test_done_ends_a_text_and_what_follows_is_not_shown() -> None:
