@@ -32,10 +32,10 @@ from confirmations.decisions import Answerer, Decided, Given, already, as_held, 
 from confirmations.hub import decided, now_of
 from confirmations.items import expires_at, state_of
 from confirmations.models import FirstApproval, Hold
-from confirmations.record import Evidence, Kind, record, storable
+from confirmations.record import DECIDED_ON, Evidence, Kind, record, storable
 from confirmations.standing import HOLD
 from confirmations.threads import WRITING, in_thread
-from confirmations.turns import GRACE, NOT_KNOWN, alone
+from confirmations.turns import GRACE, NOT_KNOWN, NotTaken, alone
 from gateway import Confirmation, clock
 from gateway.errors import GatewayError, GatewayUnavailable, SignedOut
 from gateway.waiting import unblocked
@@ -56,6 +56,7 @@ NOT_LET_IN = "the gateway no longer lets in whoever gave it"
 ROLES_CHANGED = "the roles of whoever gave it changed meanwhile"
 PORTICO_STOPPED = "Portico was stopped"
 GATEWAY_AWAY = "the gateway could not be reached"
+CALL_CHANGED = "the call changed after it was approved"
 
 OUTCOMES: dict[str, str] = {Hold.State.CANCELLED: " was cancelled before it was sent", Hold.State.SENT: ""}
 
@@ -297,9 +298,17 @@ def _ask(by: Answerer, hold: Hold, given: Given, progress: Progress) -> Decided:
         asked = as_held(by, asked, given)
     if state_of(asked) != "waiting":
         return already(by, asked, given)
+    if _has_changed(hold, asked):
+        raise NotTaken(CALL_CHANGED)
     progress.may_have_arrived = True
     progress.decided = send(by, asked, given)
     return read_back(progress.decided)
+
+
+def _has_changed(hold: Hold, asked: Confirmation) -> bool:
+    """Whether it is another call than the one that was approved."""
+    now = Evidence.of(asked)
+    return any(hold.call[name] != storable(getattr(now, name)) for name in DECIDED_ON)
 
 
 def _close(hold: Hold, ending: Decided | str | None) -> None:

@@ -19,6 +19,8 @@ from gateway import Confirmation
 from gateway.types import REVIEWER
 
 Kind = Decision.Kind
+DECIDED_ON = ("tool", "arguments_hash", "risk", "agent_id", "end_user", "provider_id")
+"""What of the evidence an approval is given to: where any of it is another, so is the call. Names alone are not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,16 @@ def person_named(gateway: Gateway, wanted: dict[str, Any]) -> Person:
 
 
 Given = dict[str, Any] | None
+
+
+def change_call(gateway: Gateway, wanted: dict[str, Any]) -> None:
+    """`{id, tool?, arguments?, risk?}`: a call that waits becomes another one; nobody is told."""
+    call = gateway.confirmations[wanted["id"]]
+    call.tool = wanted.get("tool", call.tool)
+    call.arguments = wanted.get("arguments", call.arguments)
+    call.risk = wanted.get("risk", call.risk)
+
+
 ACTIONS: dict[str, Callable[[Gateway, Any], Given | Awaitable[Given]]] = {
     "reset": reset,
     "expire_tokens": expire_tokens,
@@ -226,4 +236,5 @@ ACTIONS: dict[str, Callable[[Gateway, Any], Given | Awaitable[Given]]] = {
     "person": change_person,
     "credential": change_credential,
     "hold": hold,
+    "call": change_call,
 }

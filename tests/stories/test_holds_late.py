@@ -375,6 +375,20 @@ def test_whatever_a_gateway_says_to_an_answer_that_may_have_arrived_it_is_not_sa
     assert "The gateway did not say whether your answer arrived." in shown(bo, call)
 
 
+@pytest.mark.parametrize("changed", [{"arguments": {"path": "/"}}, {"tool": "delete_all"}, {"risk": "critical"}])
+def test_an_approval_of_a_call_that_changed_meanwhile_is_not_sent(
+    late: Portico, bo: Visitor, ana: Visitor, trouble: Embedded, changed: dict[str, object]
+) -> None:
+    call = held(trouble, ANA, "delete_file", agent="File manager", path="as it was")
+    bo.posts(f"/confirmations/{call}/confirm/", reason="go on")
+    trouble.dial(call={"id": call, **changed})
+    why = "cancelled before it was sent: the call changed after it was approved"
+    eventually(lambda: outcomes(late, call) == [why])
+    assert f"Your approval was {why}." in shown(bo, call)
+    assert f"Bo Adler (admin@example.com)'s approval was {why}." in shown(ana, call)
+    assert sent(trouble, call) == 0
+
+
 def test_a_call_that_was_lost_after_somebody_had_answered_it_is_not_said_to_be_unable_to_run(
     late: Portico, bo: Visitor, trouble: Embedded
 ) -> None:
