@@ -101,9 +101,14 @@ def _is_first(by: Answerer, asked: Confirmation, given: Given) -> bool:
     """Whether this was the first of two approvals. Raises NotTaken when it may be neither of them."""
     if asked.end_user == by.identity.person:
         raise NotTaken("Two people have to approve this call, and neither can be the one who asked for it: you.")
+    call = hash_as_shown(asked)
+    there = FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id)
     try:
         with transaction.atomic():
-            FirstApproval.objects.create(gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user)
+            for first in there.select_related("user"):
+                if not first.is_of(call):
+                    _set_aside(first, asked)
+            FirstApproval.objects.create(gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user, call=call)
             record(
                 by.user,
                 Evidence.of(asked),
@@ -114,11 +119,24 @@ def _is_first(by: Answerer, asked: Confirmation, given: Given) -> bool:
                 shown=given.seen,
             )
     except IntegrityError:  # there is one
-        if FirstApproval.objects.filter(gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user).exists():
+        if there.filter(user=by.user).exists():
             raise NotTaken("You have approved this call; another person has to approve it as well.") from None
         return False
     standing.tell(by.identity.gateway, asked.id)
     return True
+
+
+def _set_aside(first: FirstApproval, asked: Confirmation) -> None:
+    """What was approved was another call: the next approval is the first one of this."""
+    first.delete()
+    record(
+        first.user,
+        Evidence.of(asked),
+        approve=True,
+        reason="",
+        kind=Kind.CANCELLED,
+        outcome=f"cancelled before it was sent: {holds.CALL_CHANGED}",
+    )
 
 
 @blocks(WRITING)

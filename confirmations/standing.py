@@ -14,7 +14,7 @@ from accounts import bus, processes
 from accounts.characters import shown
 from accounts.models import User
 from agents.api import left_behind
-from confirmations.items import OWN_REQUEST
+from confirmations.items import OWN_REQUEST, hash_as_shown
 from confirmations.models import Claim, FirstApproval, Hold
 from gateway import Confirmation
 
@@ -82,7 +82,10 @@ def standings(gateway: str, calls: Collection[Confirmation]) -> dict[str, Standi
     for claim in Claim.objects.filter(**rows, until__gt=Now()).select_related("user"):
         now = found.get(claim.confirmation_id, Standing())
         found[claim.confirmation_id] = replace(now, claim=Claimed(*_by(claim.user), claim.until))
+    by_id = {call.id: call for call in calls}
     for first in FirstApproval.objects.filter(**rows).select_related("user"):
+        if not first.is_of(hash_as_shown(by_id[first.confirmation_id])):
+            continue
         now = found.get(first.confirmation_id, Standing())
         found[first.confirmation_id] = replace(now, first=ApprovedFirst(*_by(first.user), first.at))
     for confirmation_id in left_behind(gateway, calls):

@@ -156,3 +156,25 @@ def test_the_first_of_two_approvals_can_be_taken_back_by_whoever_gave_it(come: A
     bo.posts(f"/confirmations/{call}/confirm/")
     assert call in gateway.report()["ran"]
     assert "took the first of two approvals back" in words(bo.reads("/confirmations/history/"))
+
+
+@pytest.mark.parametrize("pair", ["released"], indirect=True, scope="session")
+@pytest.mark.parametrize("changed", [{"arguments": {"path": "/"}}, {"tool": "rename_all"}])
+def test_two_approvals_of_a_call_that_changed_between_them_send_nothing(
+    come: Arriving, gateway: Embedded, changed: dict[str, object]
+) -> None:
+    bo, olu = come(BO), come(OLU)
+    call = held(gateway, ANA, "rename_file", "medium", "File manager", path="as it was")
+    bo.posts(f"/confirmations/{call}/confirm/", reason="of what it was")
+    gateway.dial(call={"id": call, **changed})
+    assert "yours would be the first approval" in shown(olu, call)
+    second = words(olu.posts(f"/confirmations/{call}/confirm/", reason="of what it is").text)
+    assert "It is sent when another person approves this call as well" in second
+    assert call in gateway.report()["held"]
+    assert "Olu Ojo (operator@example.com) approved this; your approval is the second one" in shown(bo, call)
+    history = bo.reads("/confirmations/history/decisions.jsonl").splitlines()
+    told = [row["outcome"] for row in map(json.loads, history) if row["confirmation_id"] == call]
+    why = "cancelled before it was sent: the call changed after it was approved"
+    assert sorted(told) == [why, "first of two approvals", "first of two approvals"]
+    bo.posts(f"/confirmations/{call}/confirm/", reason="of what it is, too")
+    assert call in gateway.report()["ran"]
