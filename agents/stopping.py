@@ -40,6 +40,8 @@ def _sentence(user: User, kept: GatewaySession, run: Run) -> str:
     told = []
     if left.stopped:
         told.append(f"Stopped with it: {', '.join(left.stopped)}.")
+    if left.approved:
+        told.append(f"Approved before, and may have run: {', '.join(left.approved)}.")
     if left.may_go_on:
         told.append(f"May still wait for an approval, and run once it is given: {', '.join(left.may_go_on)}.")
     return " ".join(told)

@@ -33,6 +33,7 @@ class Left(NamedTuple):
     """What became of the approvals that a stopped run may have waited for: names of tools."""
 
     stopped: list[str]
+    approved: list[str]  # before they could be stopped
     may_go_on: list[str]
 
 
@@ -44,7 +45,7 @@ def let_go(
     Raises GatewayError when the gateway does not say what waits.
     """
     by = Answerer(user, Identity.of(user, kept), kept)
-    left = Left([], [])
+    left = Left([], [], [])
     waiting = [
         (one, Call(one.tool, hash_of(one.arguments)))
         for one in kept.gateway.pending()
@@ -60,8 +61,8 @@ def let_go(
         else:
             try:
                 outcome = answer(by, one.id, Given(approve=False, reason=WITH_ITS_RUN))
-                is_over = outcome.state not in ("waiting", "approved")
-                (left.stopped if is_over else left.may_go_on).append(one.tool)
+                fate = {"waiting": left.may_go_on, "approved": left.approved}.get(outcome.state, left.stopped)
+                fate.append(one.tool)
             except GatewayError:
                 left.may_go_on.append(one.tool)
     return left

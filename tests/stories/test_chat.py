@@ -307,6 +307,24 @@ def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor,
     assert "/meeting-notes.md" in gateway.report()["files"]["user@example.com"]
 
 
+def test_stop_does_not_say_that_a_call_still_waits_which_was_being_approved(ana: Visitor, gateway: Embedded) -> None:
+    before = set(gateway.report()["held"])
+    path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
+    eventually(lambda: len(gateway.report()["held"]) > len(before))
+    [call] = set(gateway.report()["held"]) - before
+    rest = f"confirmations/{call}/confirm" if gateway.dialect == "guide" else f"confirmation/{call}/respond"
+    gateway.dial(fail={"path": f"/api/v1/{rest}", "delay": 1.0})
+    with ThreadPoolExecutor(1) as hand:
+        approved = hand.submit(ana.posts, f"/confirmations/{call}/confirm/")
+        eventually(lambda: any(rest in one["path"] for one in gateway.received()))
+        page = ana.posts(f"/runs/{run}/cancel/", page=path)
+        approved.result()
+    told = "Approved before, and may have run: delete_file."
+    for shown in (plain(page.text), transcript(ana.reads(path))):
+        assert told in shown and "May still wait" not in shown
+    assert gateway.report()["answers"][call] == "confirm"
+
+
 def test_nobody_is_said_to_have_rejected_a_call_that_went_with_its_answer(ana: Visitor, gateway: Embedded) -> None:
     before = set(gateway.report()["held"])
     path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
