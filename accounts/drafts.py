@@ -26,7 +26,7 @@ def page_key(page: str) -> str:
 def keep_draft(user: User, page: str, form: QueryDict) -> None:
     """What was sent in vain. Of one person the newest DRAFTS_KEPT are kept."""
     for field in KEPT_FIELDS:
-        if text := form.get(field, "").strip():
+        if (text := form.get(field, "")).strip():
             key = page_key(split(page).path)
             Draft.objects.update_or_create(user=user, page=key, field=field, defaults={"text": writable(text)})
     oldest = Draft.objects.filter(user=user).order_by("-kept_at").values_list("pk", flat=True)[settings.DRAFTS_KEPT :]

@@ -96,3 +96,11 @@ def test_of_one_person_the_newest_texts_are_kept(ana: User, monkeypatch: pytest.
     for number in range(5):
         drafts.keep_draft(ana, f"/confirmations/{number}/", QueryDict(f"reason=because+{number}"))
     assert sorted(Draft.objects.values_list("text", flat=True)) == ["because 2", "because 3", "because 4"]
+
+
+@pytest.mark.django_db
+def test_what_was_sent_in_vain_is_kept_as_it_was_typed(ana: User) -> None:
+    form = QueryDict(mutable=True)
+    form["message"], form["reason"] = "    if True:\n        pass\n", " \n "
+    drafts.keep_draft(ana, "/agents/echo/", form)
+    assert [(one.field, one.text) for one in Draft.objects.all()] == [("message", "    if True:\n        pass\n")]
