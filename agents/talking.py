@@ -46,6 +46,16 @@ class TooFast(CannotBegin):
     message = "You ask faster than Portico can follow. Wait a minute, then try again; your message was not sent."
 
 
+def own_key(user: User, key: uuid.UUID | None, text: str) -> uuid.UUID | None:
+    """The key, or where another text was sent with it, one that is this text's own each time.
+
+    Who goes back in their browser finds the form as it was, with the key of what they have sent.
+    """
+    if key and Message.objects.filter(key=key, conversation__user=user).exclude(text=text).exists():
+        return uuid.uuid5(key, text)
+    return key
+
+
 def begin(user: User, agent: Agent, text: str, key: uuid.UUID | None) -> Conversation:
     """A new conversation, named after its first message, which has yet to be said; the same key gives the same one."""
     if key and (said := Message.objects.filter(key=key, conversation__user=user).first()):

@@ -59,11 +59,13 @@ def agent(request: SignedInRequest, agent_id: str) -> HttpResponse:
         found = request.gateway.agent(agent_id)
     form = MessageForm(request.POST or None)
     if request.method == "POST" and found.is_active and form.is_valid():
+        text = form.cleaned_data["message"]
+        key = talking.own_key(request.user, form.cleaned_data["key"], text)
         try:
-            conversation = talking.begin(request.user, found, form.cleaned_data["message"], form.cleaned_data["key"])
+            conversation = talking.begin(request.user, found, text, key)
         except talking.TooFast as exc:
             return _not_sent(request, request.path, exc, request.path)
-        talking.say(request.gateway, conversation, form.cleaned_data["message"], form.cleaned_data["key"])
+        talking.say(request.gateway, conversation, text, key)
         drafts.forget(request.user, request.path)
         return redirect(conversation)
     talked = Conversation.objects.of(request.user).filter(agent_id=agent_id)[: pages.LISTED]
@@ -108,16 +110,18 @@ def send(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     problem = "" if form.is_valid() else _problem(form) or "This message cannot be sent."
     replaced = None
     page = found.get_absolute_url()
+    text = form.cleaned_data.get("message", "")
+    key = talking.own_key(request.user, form.cleaned_data.get("key"), text)
     if not problem and (edited := form.cleaned_data["replaces"]):
         replaced = found.messages.filter(id=edited).first()
-        said = found.messages.filter(key=form.cleaned_data["key"]).exists()
+        said = key is not None and found.messages.filter(key=key).exists()
         if replaced is None or (replaced.replaced_by_id and not said):
             problem = "This message was edited before, in another window. Your text was not sent."
         else:
             page = drafts.editing(page, edited)
     if not problem:
         try:
-            run = talking.say(request.gateway, found, form.cleaned_data["message"], form.cleaned_data["key"], replaced)
+            run = talking.say(request.gateway, found, text, key, replaced)
         except talking.Deleted as exc:
             return _not_sent(request, page, exc, "agents:conversations")
         except talking.CannotBegin as exc:

@@ -326,6 +326,19 @@ def test_a_draft_is_there_after_signing_out_and_gone_when_sent(ana: Visitor, key
     assert "a new beginning</textarea>" not in ana.reads(f"/agents/{ids.ECHO}/")
 
 
+def test_another_text_under_a_key_that_was_sent_is_another_message(ana: Visitor, key: str) -> None:
+    """As who goes back in their browser sends it; each is sent once, however often it comes."""
+    agent = f"/agents/{ids.ECHO}/"
+    first, again, other, repeated = (ana.posts(agent, message=text, key=key) for text in ("one", "one", "two", "two"))
+    assert first.url == again.url != other.url == repeated.url
+    path = other.url.removeprefix(ana.portico.url)
+    watched(ana, run_of(other.text))
+    for text in ("two", "three", "three", "four"):
+        say(ana, path, text, key=key)
+    texts = [message["text"] for message in ana.gets(f"{path}export.json").json()["messages"]]
+    assert texts == ["two", "three", "four"]
+
+
 def test_an_edit_that_was_begun_is_kept_until_it_is_sent(ana: Visitor, key: str) -> None:
     path = begin(ana, "one\r\ntwo")  # as browsers send lines
     [number] = re.findall(r'id="message-(\d+)"', ana.reads(path))
