@@ -20,6 +20,8 @@ def answer(run: Run, approvals: Approvals = NO_APPROVALS) -> Iterator[str]:
         yield f"**Asked: {line(ask.title)}**\n\n{quoted(told)}"
     if run.status in STATUSES:
         yield f"*{': '.join(filter(None, (STATUSES[run.status], run.problem)))}*\n\n"
+    if run.detail:
+        yield f"What the agent said:\n\n{block(run.detail)}"
 
 
 STATUSES = {

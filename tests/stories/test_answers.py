@@ -58,6 +58,17 @@ def test_an_agent_that_was_stopped_on_its_own_side_says_so(ana: Visitor) -> None
     assert "Retry" in live
 
 
+def test_what_an_agent_says_of_its_error_is_in_the_file(ana: Visitor) -> None:
+    for words in ("make an error event", "give me a 500"):
+        path, run = ask(ana, ids.UNLUCKY, words)
+        live, status = watched(ana, run)
+        assert status == "failed"
+        [answer] = ana.gets(f"{path}export.json").json()["messages"][0]["answers"]
+        assert answer["detail"] and plain(answer["detail"]) in live
+        markdown = ana.gets(f"{path}export.md").text
+        assert f"What the agent said:\n\n```\n{answer['detail']}\n```\n" in markdown
+
+
 def test_events_that_were_no_agui_are_counted_in_a_quiet_line(ana: Visitor) -> None:
     path, run = ask(ana, ids.UNLUCKY, "garbage please")
     live, status = watched(ana, run)
