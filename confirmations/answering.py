@@ -108,7 +108,9 @@ def _is_first(by: Answerer, asked: Confirmation, given: Given) -> bool:
             for first in there.select_related("user"):
                 if not first.is_of(call):
                     _set_aside(first, asked)
-            FirstApproval.objects.create(gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user, call=call)
+            FirstApproval.objects.create(
+                gateway=by.identity.gateway, confirmation_id=asked.id, user=by.user, shown=call
+            )
             record(
                 by.user,
                 Evidence.of(asked),

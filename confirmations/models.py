@@ -185,7 +185,7 @@ class FirstApproval(models.Model):
     gateway = models.CharField(max_length=300)
     confirmation_id = models.CharField(max_length=200)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    call = models.CharField(max_length=64, blank=True)  # `items.hash_as_shown` of what was approved; none: from before
+    shown = models.CharField(max_length=64, blank=True)  # `items.hash_as_shown` of what was approved; none: from before
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -196,7 +196,7 @@ class FirstApproval(models.Model):
 
     def is_of(self, call: str) -> bool:
         """Whether it counts for the call with this hash: not when the call changed after it was approved."""
-        return self.call in ("", call)
+        return self.shown in ("", call)
 
 
 def did_run(gateway: str, confirmation_id: str) -> bool | None:

@@ -309,7 +309,7 @@ def test_stop_rejects_the_approval_that_the_answer_was_waiting_for(ana: Visitor,
 
 def test_stop_does_not_say_that_a_call_still_waits_which_was_being_approved(ana: Visitor, gateway: Embedded) -> None:
     before = set(gateway.report()["held"])
-    path, run = ask(ana, ids.FILE_MANAGER, "please throw away meeting-notes.md")
+    path, run = ask(ana, ids.FILE_MANAGER, "please throw away notes.txt")
     eventually(lambda: len(gateway.report()["held"]) > len(before))
     [call] = set(gateway.report()["held"]) - before
     rest = f"confirmations/{call}/confirm" if gateway.dialect == "guide" else f"confirmation/{call}/respond"
