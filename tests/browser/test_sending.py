@@ -21,8 +21,8 @@ def calls(gateway: Embedded, number: int, tool: str = "send_mail") -> list[str]:
 def approves_with_keys(page: Page, number: int) -> None:
     for _ in range(number):
         page.keyboard.press("j")
-        page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))
         expect(page.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
+        page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))  # since it is there to be read
         page.keyboard.press("a")
         expect(page.get_by_role("button", name="Cancel approval")).to_be_visible()
 
