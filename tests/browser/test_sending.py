@@ -22,8 +22,11 @@ def approves_with_keys(page: Page, number: int) -> None:
     for _ in range(number):
         page.keyboard.press("j")
         expect(page.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
-        page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))  # since it is there to be read
-        page.keyboard.press("a")
+        for _ in range(3):  # once more where a name that was learned meanwhile has just changed the call
+            page.wait_for_function(LONG_ENOUGH, arg=page.evaluate("performance.now()"))  # since it is there to be read
+            page.keyboard.press("a")
+            if not page.get_by_text("Not approved: this just").count():
+                break
         expect(page.get_by_role("button", name="Cancel approval")).to_be_visible()
 
 
@@ -92,8 +95,10 @@ def test_several_approved_at_once_are_cancelled_in_the_dialog_by_one_button(come
 
     def approves_all() -> None:
         bo.get_by_role("button", name="Approve 4…").click()
+        button = dialog.get_by_role("button", name="Approve 4")
+        expect(button).to_be_enabled()
         bo.wait_for_function(LONG_ENOUGH, arg=bo.evaluate("performance.now()"))
-        dialog.get_by_role("button", name="Approve 4").click()
+        button.click()
 
     approves_all()
     expect(dialog).to_contain_text(re.compile(r"4 approvals sending in [1-3] s"))
